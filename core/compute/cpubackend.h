@@ -1,0 +1,32 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// CpuBackend: the reference quantizer on all cores, with vector code where it gives the same bytes faster.
+#pragma once
+
+#include "core/base/threadpool.h"
+#include "core/compute/backend.h"
+
+namespace ql {
+
+class CpuBackend : public Backend
+{
+public:
+    /// `vectorised` false runs the plain reference only (for differential tests).
+    explicit CpuBackend(std::shared_ptr<ThreadPool> pool, bool vectorised = true);
+
+    BackendInfo info() const override;
+    Result<TensorStats> statistics(const TensorView& tensor, const JobControl& job) override;
+    Result<Histogram> histogram(const TensorView& tensor, float lo, float hi, int bins, const JobControl& job) override;
+    Result<ErrorMetrics> measure(const TensorView& tensor, const Scheme& scheme, const JobControl& job) override;
+    Result<ClipSweep> clipSweep(const TensorView& tensor, const Scheme& scheme, const JobControl& job) override;
+    Result<TensorParameters> prepare(const TensorView& tensor, const Scheme& scheme, const JobControl& job) override;
+    Result<QuantizedTensor> quantizeRows(const TensorView& tensor, const TensorParameters& parameters, int64_t firstRow,
+                                         int64_t rows, const JobControl& job) override;
+    Status dequantize(const QuantizedTensor& q, float* out, const JobControl& job) override;
+
+private:
+    std::shared_ptr<ThreadPool> m_pool;
+    bool m_vectorised;
+};
+
+} // namespace ql

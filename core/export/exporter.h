@@ -1,0 +1,65 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Exporting: from a model and its decisions to files. Each tensor is read, quantized and written on its own, so memory
+// is bounded by one slice of one tensor.
+#pragma once
+
+#include "core/compute/backend.h"
+#include "core/model/model.h"
+#include "core/policy/policy.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ql {
+
+enum class ExportFormat { Dequantized, Codes };
+std::string_view exportFormatName(ExportFormat format); ///< "dequantized", "codes"
+std::optional<ExportFormat> exportFormatFromName(std::string_view name);
+
+struct PlanEntry {
+    std::string tensor;
+    Decision decision;
+    uint64_t sourceBytes = 0;
+    uint64_t targetBytes = 0;
+    double bitsPerWeight = 0;
+    std::vector<std::string> warnings;
+};
+
+struct ExportPlan {
+    ExportFormat format = ExportFormat::Dequantized;
+    std::vector<PlanEntry> entries;
+    std::vector<std::string> warnings;
+    uint64_t fileBytes = 0;  ///< exactly what will be written, headers included
+    uint64_t quantizedBytes = 0; ///< of the tensors as the schemes store them
+    double bitsPerWeight = 0;
+};
+
+/// What would be written; touches nothing.
+Result<ExportPlan> planExport(const Model& model, const std::vector<Decision>& decisions, ExportFormat format);
+
+struct TensorReport {
+    std::string tensor;
+    Scheme scheme;
+    ErrorMetrics metrics;
+    double seconds = 0;
+    std::string note; ///< "12 NaN, first at 345", fallback, "kept"
+};
+
+/// Measures every tensor in order; `onTensor` is called after each one from the calling thread.
+Result<std::vector<TensorReport>> measureModel(Backend& backend, const Model& model,
+                                               const std::vector<Decision>& decisions, const std::vector<int>& tensors,
+                                               const std::function<void(const TensorReport&)>& onTensor,
+                                               const JobControl& job);
+
+/// Writes the checkpoint atomically and verifies it by reopening before it gets its name.
+Status exportModel(Backend& backend, const Model& model, const std::vector<Decision>& decisions, ExportFormat format,
+                   const std::string& target, const JobControl& job);
+
+/// One row per tensor and a total; the columns and keys of the command line's `quantize --json`.
+std::string reportsToCsv(const std::vector<TensorReport>& reports);
+std::string reportsToJson(const std::vector<TensorReport>& reports, const std::string& device, double seconds);
+
+} // namespace ql

@@ -1,0 +1,62 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// TensorQuantizer: the reference. Prepares one scheme for one tensor (passes over the whole tensor where the scheme
+// needs them), then quantizes any rows independently of each other. Scalar, plain, single-threaded per call; every fast
+// path and kernel must give the same codes, scales and packed bytes.
+#pragma once
+
+#include "core/base/jobcontrol.h"
+#include "core/quant/metrics.h"
+#include "core/quant/quantizedtensor.h"
+#include "core/tensor/tensorview.h"
+
+#include <memory>
+
+namespace ql {
+
+/// Scale and zero point of one group, as quantization uses them.
+struct GroupParameters {
+    float scale = 0;   ///< after rounding to the scale type
+    float inverse = 0; ///< 1/scale, 0 for scale 0; codes come from x * inverse
+    int32_t zero = 0;  ///< zero point of asymmetric integers
+    float minimum = 0; ///< GGML formats with a minimum
+};
+
+/// What a scheme needs to know of the whole tensor before any row can be quantized.
+struct TensorParameters {
+    Scheme scheme;
+    int64_t rows = 0;
+    int64_t cols = 0;
+    int64_t groupSize = 0;    ///< resolved: cols for channel, rows * cols for tensor
+    int64_t groupsPerRow = 0; ///< 0 for per-tensor
+    GroupParameters tensorGroup; ///< the one group of per-tensor schemes
+    float globalScale = 1;       ///< NVFP4: amax / (6 * 448)
+    float clipRatio = 1;         ///< KL with groups: the ratio of each group's range that is kept
+    float scaleOffset = 0;       ///< double quantization: mean of all group scales
+};
+
+class TensorQuantizer
+{
+public:
+    /// SchemeConflict when the scheme does not fit the shape; read errors; Cancelled.
+    static Result<TensorQuantizer> prepare(const TensorView& tensor, const Scheme& scheme, const JobControl& job = {});
+    /// From parameters computed elsewhere (an OpenCL pass, the plot's handles).
+    explicit TensorQuantizer(TensorParameters parameters);
+
+    const TensorParameters& parameters() const { return m_parameters; }
+    /// Parameters of every group of `rows` rows at `x` (row-major, cols values each), after double quantization.
+    std::vector<GroupParameters> chooseParameters(const float* x, int64_t firstRow, int64_t rows) const;
+    QuantizedTensor quantizeRows(const float* x, int64_t firstRow, int64_t rows) const;
+    /// Quantize, reconstruct, compare; `reconstructed` (rows * cols values) may be null. Occupancy is filled.
+    ErrorMetrics measureRows(const float* x, int64_t firstRow, int64_t rows, float* reconstructed = nullptr) const;
+
+private:
+    TensorParameters m_parameters;
+};
+
+/// Reconstructs all values of `q` into out[rows * cols].
+void dequantize(const QuantizedTensor& q, float* out);
+/// Error sums between two arrays over the positions where x is finite (no clipping share, no occupancy).
+ErrorMetrics compare(const float* x, const float* reconstructed, int64_t count);
+
+} // namespace ql

@@ -1,0 +1,35 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// ByteSource: where a tensor's bytes lie - a mapping, a file read piece by piece, or memory. Readable from any thread.
+#pragma once
+
+#include "core/base/result.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace ql {
+
+class ByteSource
+{
+public:
+    virtual ~ByteSource() = default;
+    virtual const std::string& name() const = 0; ///< path, for messages
+    virtual uint64_t size() const = 0;
+    /// The bytes in place where they are addressable (a mapping, memory); nothing for a file that is read.
+    virtual std::optional<std::span<const std::byte>> view(uint64_t offset, uint64_t length) const = 0;
+    /// Copies [offset, offset + out.size()) into `out`. FileTruncated or ReadFailed name the file and the offset.
+    virtual Status read(uint64_t offset, std::span<std::byte> out) const = 0;
+    /// Whether the bytes are still those that were opened: FileChanged when the file shrank, was replaced or written.
+    virtual Status checkUnchanged() const { return {}; }
+};
+
+/// Bytes held in memory; for tests, NPZ members and synthetic tensors.
+std::shared_ptr<const ByteSource> memorySource(std::string name, std::vector<std::byte> bytes);
+
+} // namespace ql

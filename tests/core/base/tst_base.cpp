@@ -1,0 +1,121 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Checked arithmetic, number formatting, errors and the thread pool.
+#include "core/base/checked.h"
+#include "core/base/format.h"
+#include "core/base/jobcontrol.h"
+#include "core/base/result.h"
+#include "core/base/threadpool.h"
+
+#include <QTest>
+
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+using namespace ql;
+
+class TestBase : public QObject
+{
+    Q_OBJECT
+private Q_SLOTS:
+    void checkedArithmeticNeverWraps()
+    {
+        const uint64_t top = std::numeric_limits<uint64_t>::max();
+        QCOMPARE(checkedAdd(1, 2).value(), uint64_t(3));
+        QVERIFY(!checkedAdd(top, 1));
+        QVERIFY(!checkedMul(uint64_t(1) << 33, uint64_t(1) << 31));
+        QCOMPARE(checkedAlign(33, 32).value(), uint64_t(64));
+        QCOMPARE(checkedAlign(64, 32).value(), uint64_t(64));
+        QVERIFY(!checkedAlign(top - 3, 32));
+        QVERIFY(!checkedAlign(5, 24));
+        QVERIFY(rangeInside(10, 0, 10));
+        QVERIFY(!rangeInside(10, 1, 10));
+        QVERIFY(!rangeInside(5, top, 10));
+    }
+
+    void formatsNumbers_data()
+    {
+        QTest::addColumn<double>("value");
+        QTest::addColumn<QString>("text");
+        QTest::newRow("zero") << 0.0 << "0";
+        QTest::newRow("small") << 0.0084601 << "0.00846";
+        QTest::newRow("decibels") << 20.7263 << "20.7";
+        QTest::newRow("hundreds") << 345.6 << "346";
+        QTest::newRow("tiny") << 1.234e-7 << "1.23e-07";
+        QTest::newRow("huge") << 1.234e9 << "1.23e+09";
+        QTest::newRow("negative") << -1.5 << "-1.50";
+        QTest::newRow("not a number") << std::nan("") << "nan";
+        QTest::newRow("infinite") << double(-INFINITY) << "-inf";
+    }
+    void formatsNumbers()
+    {
+        QFETCH(double, value);
+        QTEST(QString::fromStdString(formatSignificant(value)), "text");
+    }
+
+    void formatsUnits()
+    {
+        QCOMPARE(QString::fromStdString(formatBytes(17)), QString("17 B"));
+        QCOMPARE(QString::fromStdString(formatBytes(4200000000)), QString("4.20 GB"));
+        QCOMPARE(QString::fromStdString(formatBytes(999999)), QString("1.00 MB"));
+        QCOMPARE(QString::fromStdString(formatCount(912)), QString("912"));
+        QCOMPARE(QString::fromStdString(formatCount(7241732096)), QString("7.24 B"));
+        QCOMPARE(QString::fromStdString(formatDuration(80)), QString("1 min 20 s"));
+        QCOMPARE(QString::fromStdString(formatExact(0.1)), QString("0.1"));
+        QCOMPARE(QString::fromStdString(formatExact(0.1f)), QString("0.1"));
+    }
+
+    void errorsReadAsOneLine()
+    {
+        const Error error{ErrorCode::InvalidOffset, "hole before it", "a.safetensors: tensor w"};
+        QCOMPARE(QString::fromStdString(error.text()), QString("a.safetensors: tensor w: hole before it"));
+        QCOMPARE(error.kind(), ErrorKind::BadInput);
+        QCOMPARE(codeName(ErrorCode::DiskFull), std::string_view("DiskFull"));
+        QCOMPARE(kindOf(ErrorCode::DiskFull), ErrorKind::CannotWrite);
+        for (int code = 0; code <= int(ErrorCode::DeviceTimeout); ++code)
+            QVERIFY2(code == 0 || codeName(ErrorCode(code)) != codeName(ErrorCode::Internal),
+                     qPrintable(QString("error code %1 has no name").arg(code)));
+    }
+
+    void poolRunsEveryIndexOnce()
+    {
+        ThreadPool pool(4);
+        std::vector<std::atomic<int>> seen(10000);
+        pool.parallelFor(int64_t(seen.size()), [&](int64_t i) { ++seen[size_t(i)]; });
+        for (const auto& count : seen)
+            QCOMPARE(count.load(), 1);
+    }
+
+    void poolNestsAndStops()
+    {
+        ThreadPool pool(2);
+        std::atomic<int> inner = 0;
+        pool.parallelFor(8, [&](int64_t) { pool.parallelFor(8, [&](int64_t) { ++inner; }); });
+        QCOMPARE(inner.load(), 64);
+
+        std::stop_source stop;
+        std::atomic<int> started = 0;
+        pool.parallelFor(
+            1000000,
+            [&](int64_t) {
+                if (++started == 10)
+                    stop.request_stop();
+            },
+            stop.get_token());
+        QVERIFY(started < 1000);
+    }
+
+    void poolRethrows()
+    {
+        ThreadPool pool(2);
+        QVERIFY_EXCEPTION_THROWN(pool.parallelFor(100, [](int64_t i) {
+            if (i == 50)
+                throw std::bad_alloc();
+        }), std::bad_alloc);
+    }
+};
+
+QTEST_GUILESS_MAIN(TestBase)
+#include "tst_base.moc"

@@ -1,0 +1,32 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// CommandPalette: Ctrl+K. Finds actions, tensors and help topics by fuzzy text.
+#pragma once
+
+#include <QAction>
+#include <QFrame>
+#include <QList>
+
+#include <memory>
+
+namespace ql {
+
+class CommandPalette : public QFrame
+{
+    Q_OBJECT
+public:
+    explicit CommandPalette(QWidget* parent = nullptr);
+    ~CommandPalette() override;
+    void setActions(const QList<QAction*>& actions);
+    void setTensors(const QStringList& names); ///< index in this list is the tensor index
+    void popup();                              ///< centred at the top of the parent window, focus in the line
+
+Q_SIGNALS:
+    void tensorChosen(int tensor);
+
+private:
+    struct Private;
+    std::unique_ptr<Private> d;
+};
+
+} // namespace ql

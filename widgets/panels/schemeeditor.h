@@ -1,0 +1,46 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SchemeEditor: the form of one scheme, or of several tensors' schemes at once ("mixed" where they differ).
+#pragma once
+
+#include "core/policy/policy.h"
+
+#include <QWidget>
+
+#include <memory>
+
+namespace ql {
+
+/// What a scheme edit applies to.
+enum class EditScope { Tensor, Selection, Role, NewRule };
+
+class SchemeEditor : public QWidget
+{
+    Q_OBJECT
+public:
+    explicit SchemeEditor(QWidget* parent = nullptr);
+    ~SchemeEditor() override;
+
+    /// One entry per selected tensor. Empty: nothing selected, everything disabled with a hint.
+    struct Subject {
+        QString name;
+        TensorRole role = TensorRole::Other;
+        int64_t rows = 0, cols = 0;
+        Decision decision;
+    };
+    void setSubjects(const QList<Subject>& subjects);
+    EditScope scope() const;
+    Scheme scheme() const; ///< as shown (of the first subject where mixed)
+
+Q_SIGNALS:
+    /// `finished` is false while a slider or spin box is still moving.
+    void schemeEdited(const ql::Scheme& scheme, ql::EditScope scope, bool finished);
+    void lockToggled(bool locked);
+    void resetRequested(); ///< drop the override: back to rules and default
+
+private:
+    struct Private;
+    std::unique_ptr<Private> d;
+};
+
+} // namespace ql
