@@ -3,6 +3,7 @@
 #include "core/tensor/decode.h"
 
 #include "core/tensor/floats.h"
+#include "core/tensor/ggmldecode.h"
 
 #include <cstring>
 #include <limits>
@@ -86,7 +87,7 @@ bool decodeToFloat(DType type, std::span<const std::byte> bytes, std::span<float
     case DType::I64: decodeNumbers<int64_t>(bytes, out); return true;
     case DType::U64: decodeNumbers<uint64_t>(bytes, out); return true;
     case DType::Bool: decodeEach<uint8_t>(bytes, out, [](uint8_t v) { return v ? 1.0f : 0.0f; }); return true;
-    default: return false;
+    default: return decodeGgmlBlocks(type, bytes, out);
     }
 }
 
