@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/base/utf8.h"
+
+#include <cstdint>
+
+namespace ql {
+namespace {
+
+/// Length of the well-formed sequence at the front of `text` (Unicode 15, table 3-7); 0 when malformed.
+size_t sequenceLength(std::string_view text)
+{
+    const auto at = [&](size_t i) { return i < text.size() ? static_cast<uint8_t>(text[i]) : uint8_t(0); };
+    const auto continues = [&](size_t i) { return (at(i) & 0xC0) == 0x80; };
+    const uint8_t lead = at(0);
+    if (lead < 0x80)
+        return 1;
+    if (lead >= 0xC2 && lead <= 0xDF)
+        return continues(1) ? 2 : 0;
+    if (lead >= 0xE0 && lead <= 0xEF) {
+        const bool overlong = lead == 0xE0 && at(1) < 0xA0;
+        const bool surrogate = lead == 0xED && at(1) > 0x9F;
+        return continues(1) && continues(2) && !overlong && !surrogate ? 3 : 0;
+    }
+    if (lead >= 0xF0 && lead <= 0xF4) {
+        const bool overlong = lead == 0xF0 && at(1) < 0x90;
+        const bool beyond = lead == 0xF4 && at(1) > 0x8F;
+        return continues(1) && continues(2) && continues(3) && !overlong && !beyond ? 4 : 0;
+    }
+    return 0;
+}
+
+bool isControl(std::string_view sequence)
+{
+    const auto lead = static_cast<uint8_t>(sequence[0]);
+    // C0, DEL, C1, and the line and paragraph separators U+2028 and U+2029
+    return lead < 0x20 || lead == 0x7F || (lead == 0xC2 && static_cast<uint8_t>(sequence[1]) < 0xA0) ||
+           sequence == "\xE2\x80\xA8" || sequence == "\xE2\x80\xA9";
+}
+
+} // namespace
+
+bool isUtf8(std::string_view text)
+{
+    while (!text.empty()) {
+        const size_t length = sequenceLength(text);
+        if (length == 0)
+            return false;
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
+bool isOneLine(std::string_view text)
+{
+    while (!text.empty()) {
+        const size_t length = sequenceLength(text);
+        if (length == 0 || isControl(text.substr(0, length)))
+            return false;
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
+std::string printable(std::string_view text, size_t limit)
+{
+    constexpr char kHex[] = "0123456789ABCDEF";
+    std::string out;
+    while (!text.empty()) {
+        if (out.size() >= limit)
+            return out + "...";
+        const size_t length = sequenceLength(text);
+        if (length == 0 || isControl(text.substr(0, length))) {
+            const auto byte = static_cast<uint8_t>(text[0]);
+            out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+            text.remove_prefix(1);
+        } else {
+            out += text.substr(0, length);
+            text.remove_prefix(length);
+        }
+    }
+    return out;
+}
+
+} // namespace ql
