@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,7 +32,8 @@ public:
     uint64_t position() const { return m_position; }
     /// Path of the temporary, for verification before it is published.
     const std::string& temporaryPath() const { return m_temporary; }
-    /// Syncs, lets `verify` reopen the temporary, renames over the target and syncs the folder.
+    /// Syncs, lets `verify` reopen the temporary, renames over the target and syncs the folder. VerifyFailed wraps what
+    /// `verify` found wrong (Cancelled passes as it is); in every case of failure the old target stays.
     Status commit(const std::function<Status(const std::string& temporaryPath)>& verify = {});
 
     /// Removes temporaries that a killed process left in `folder` (their owner no longer runs).
@@ -39,11 +41,15 @@ public:
 
 private:
     AtomicFile() = default;
+    Status createTemporary();
+    Error fail(ErrorCode code, const std::string& message);
+    void discard();
+
     std::string m_target;
     std::string m_temporary;
     int m_descriptor = -1;
     uint64_t m_position = 0;
-    std::string m_failure;
+    std::optional<Error> m_failure;
 };
 
 /// Writes a whole small file atomically.

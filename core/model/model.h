@@ -17,9 +17,6 @@ namespace ql {
 enum class ModelFormat { Safetensors, ShardedSafetensors, Gguf, Npy, Npz };
 std::string_view formatName(ModelFormat format); ///< "safetensors", "gguf", ...
 
-/// How the bytes are reached. Reading instead of mapping keeps network mounts and growing files from faulting.
-enum class FileAccess { Map, Read };
-
 class Model
 {
 public:

@@ -15,13 +15,17 @@
 
 namespace ql {
 
+/// How a file's bytes are reached. Reading instead of mapping keeps network mounts and growing files from faulting.
+enum class FileAccess { Map, Read };
+
 class ByteSource
 {
 public:
     virtual ~ByteSource() = default;
     virtual const std::string& name() const = 0; ///< path, for messages
     virtual uint64_t size() const = 0;
-    /// The bytes in place where they are addressable (a mapping, memory); nothing for a file that is read.
+    /// The bytes in place where they are addressable (a mapping, memory); nothing for a file that is read, nor once a
+    /// mapping has faulted. Ask again after using them: they were real only if they are still given.
     virtual std::optional<std::span<const std::byte>> view(uint64_t offset, uint64_t length) const = 0;
     /// Copies [offset, offset + out.size()) into `out`. FileTruncated or ReadFailed name the file and the offset.
     virtual Status read(uint64_t offset, std::span<std::byte> out) const = 0;

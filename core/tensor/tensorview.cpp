@@ -47,13 +47,21 @@ private:
     {
         const auto length = uint64_t(blocks) * uint64_t(m_info.blockBytes);
         const uint64_t offset = m_view.offset() + uint64_t(firstBlock) * uint64_t(m_info.blockBytes);
-        auto bytes = m_view.source()->view(offset, length);
-        if (!bytes) {
-            m_bytes.resize(length);
-            QL_CHECK(m_view.source()->read(offset, m_bytes));
-            bytes = m_bytes;
+        const std::span values(out, size_t(blocks * m_info.blockElements));
+        if (const auto bytes = m_view.source()->view(offset, length)) {
+            QL_CHECK(decode(*bytes, values));
+            if (m_view.source()->view(offset, length))
+                return {};
+            // The file went away meanwhile; reading says how.
         }
-        if (!decodeToFloat(m_info.type, *bytes, std::span(out, size_t(blocks * m_info.blockElements))))
+        m_bytes.resize(length);
+        QL_CHECK(m_view.source()->read(offset, m_bytes));
+        return decode(m_bytes, values);
+    }
+
+    Status decode(std::span<const std::byte> bytes, std::span<float> values) const
+    {
+        if (!decodeToFloat(m_info.type, bytes, values))
             return Error{ErrorCode::CannotDecode,
                          "values of type " + std::string(m_info.name) + " cannot be decoded; only its size is known",
                          m_view.source()->name()};
