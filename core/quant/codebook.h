@@ -19,10 +19,17 @@ struct Level {
 
 struct Codebook {
     std::vector<Level> levels;     ///< ascending by value; a duplicate zero (-0) is left out
-    std::vector<float> thresholds; ///< levels.size() - 1 decision limits, ascending
+    /// levels.size() - 1 decision limits, ascending: y rounds to level i + 1 rather than i when y > thresholds[i]. The
+    /// tie rule of the format is inside: a limit whose tie goes up is stored as the next float below the midpoint.
+    std::vector<float> thresholds;
     float maxMagnitude = 1;        ///< the limit of a group divided by its scale: 7 for strict INT4, 1 for NF4, 6 for E2M1
 
-    /// Index into levels of the level that `y` (value / scale) rounds to; ties as the format defines.
+    /// Values outside [clipLo, clipHi] count as clipped: half the outermost step beyond the outermost level, so that
+    /// rounding of the scale alone never clips.
+    float clipLo = 0;
+    float clipHi = 0;
+
+    /// Index into levels of the level that `y` (value / scale) rounds to: the number of thresholds below y; NaN as 0.
     int nearest(float y) const;
 };
 
@@ -32,6 +39,8 @@ Codebook codebookFor(const Scheme& scheme);
 
 /// NF4 as published with QLoRA, 16 values ascending from -1 to 1.
 const std::vector<float>& nf4Table();
+/// Quantile function of N(0,1), p in (0, 1); relative accuracy better than 1e-12.
+double inverseNormalCdf(double p);
 /// The same table recomputed from its definition: quantiles of N(0,1) with offset 0.9677083 (Dettmers et al. 2023).
 std::vector<float> nf4FromDefinition();
 

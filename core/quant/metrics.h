@@ -18,7 +18,7 @@ struct ErrorMetrics {
     double sumAbsError = 0;
     double sumError = 0;    ///< sum (x^ - x), signed
     double maxAbsError = 0;
-    uint64_t clipped = 0;   ///< values outside [lowest level, highest level] of their group
+    uint64_t clipped = 0;   ///< values beyond the outermost levels of their group by more than half a step
     std::vector<uint64_t> occupancy; ///< values per level, in the order of codebookFor(scheme).levels; may be empty
     double bitsPerWeight = 0;        ///< storage, all overhead included
     uint64_t bytes = 0;

@@ -1,0 +1,379 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/quant/scheme.h"
+
+#include "core/base/format.h"
+#include "core/quant/clip.h"
+#include "core/quant/schemetable.h"
+
+#include <array>
+#include <charconv>
+#include <optional>
+#include <set>
+
+namespace ql {
+
+namespace {
+
+constexpr std::array<std::string_view, 5> kScaleNames{"f32", "f16", "bf16", "e8m0", "e4m3"};
+constexpr std::string_view kKnownOptions = "sym, asym, range=strict|full, tensor, channel, group=N, clip=METHOD, "
+                                           "round=nearest|stochastic:SEED, scale=TYPE, double";
+
+Error schemeError(ErrorCode code, std::string message)
+{
+    return {code, std::move(message), {}};
+}
+
+Error conflict(const Scheme& scheme, const std::string& option, const std::string& why)
+{
+    return schemeError(ErrorCode::SchemeConflict,
+                       std::string(traits(scheme.format).name) + " does not take '" + option + "': " + why);
+}
+
+std::string lowerTrimmed(std::string_view text)
+{
+    const auto first = text.find_first_not_of(" \t");
+    if (first == std::string_view::npos)
+        return {};
+    std::string out(text.substr(first, text.find_last_not_of(" \t") - first + 1));
+    for (char& c : out)
+        c = c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c;
+    return out;
+}
+
+template <class T>
+std::optional<T> parseNumber(std::string_view text)
+{
+    T value{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size())
+        return std::nullopt;
+    return value;
+}
+
+const ClipMethodInfo& clipInfo(ClipMethod method)
+{
+    return clipMethods()[size_t(method)];
+}
+
+std::string clipText(const Scheme& scheme)
+{
+    const ClipMethodInfo& info = clipInfo(scheme.clip);
+    std::string text(info.name);
+    if (!info.parameter.empty())
+        text += ":" + formatExact(scheme.clipParameter);
+    return text;
+}
+
+std::string granularityText(const Scheme& scheme)
+{
+    switch (scheme.granularity) {
+    case Granularity::Tensor:
+        return "tensor";
+    case Granularity::Channel:
+        return "channel";
+    case Granularity::Group:
+        return "group=" + std::to_string(scheme.groupSize);
+    }
+    return {};
+}
+
+std::string knownFormats()
+{
+    std::string names;
+    for (const FormatTraits& row : schemeTable())
+        names += (names.empty() ? "" : " ") + std::string(row.name);
+    return names;
+}
+
+Error badValue(std::string_view option, std::string_view valid)
+{
+    return schemeError(ErrorCode::SchemeBadOption,
+                       "bad value in '" + std::string(option) + "'; valid: " + std::string(valid));
+}
+
+/// Reads options one by one into a scheme and remembers which were given.
+class OptionReader
+{
+public:
+    explicit OptionReader(Format format) : m_scheme(Scheme::defaultsFor(format)) {}
+
+    Status read(std::string_view option)
+    {
+        const auto equals = option.find('=');
+        const std::string_view key = option.substr(0, equals);
+        const std::string_view value = equals == std::string_view::npos ? std::string_view() : option.substr(equals + 1);
+        const bool hasValue = equals != std::string_view::npos;
+        if (!hasValue && (key == "sym" || key == "asym"))
+            return once("sym|asym", option, setSymmetry(key));
+        if (hasValue && key == "range")
+            return once("range", option, setRange(option, value));
+        if ((!hasValue && (key == "tensor" || key == "channel")) || key == "group")
+            return once("tensor|channel|group", option, setGranularity(option, key, value));
+        if (hasValue && key == "clip")
+            return once("clip", option, setClip(option, value));
+        if (hasValue && key == "round")
+            return once("round", option, setRounding(option, value));
+        if (hasValue && key == "scale")
+            return once("scale", option, setScale(option, value));
+        if (!hasValue && key == "double")
+            return once("double", option, setDouble());
+        return schemeError(ErrorCode::SchemeBadOption,
+                           "unknown option '" + std::string(option) + "'; known: " + std::string(kKnownOptions));
+    }
+
+    Result<Scheme> finish()
+    {
+        // Double quantization starts from f32 scales, so asking for it implies them.
+        if (m_scheme.doubleQuant && !m_given.contains("scale"))
+            m_scheme.scaleType = ScaleType::F32;
+        QL_CHECK(m_scheme.check());
+        return m_scheme.normalized();
+    }
+
+private:
+    Status once(const char* key, std::string_view option, Status status)
+    {
+        QL_CHECK(status);
+        if (!m_given.insert(key).second)
+            return schemeError(ErrorCode::SchemeConflict, "'" + std::string(option) + "' contradicts or repeats an option");
+        return {};
+    }
+
+    Status setSymmetry(std::string_view key)
+    {
+        m_scheme.symmetry = key == "sym" ? Symmetry::Symmetric : Symmetry::Asymmetric;
+        return {};
+    }
+
+    Status setRange(std::string_view option, std::string_view value)
+    {
+        if (value != "strict" && value != "full")
+            return badValue(option, "range=strict, range=full");
+        m_scheme.range = value == "strict" ? CodeRange::Strict : CodeRange::Full;
+        return {};
+    }
+
+    Status setGranularity(std::string_view option, std::string_view key, std::string_view value)
+    {
+        if (key != "group") {
+            m_scheme.granularity = key == "tensor" ? Granularity::Tensor : Granularity::Channel;
+            return {};
+        }
+        const auto size = parseNumber<int>(value);
+        if (!size)
+            return badValue(option, "group=16 to group=1024");
+        m_scheme.granularity = Granularity::Group;
+        m_scheme.groupSize = *size;
+        return {};
+    }
+
+    Status setClip(std::string_view option, std::string_view value)
+    {
+        const auto colon = value.find(':');
+        std::string known;
+        for (const ClipMethodInfo& info : clipMethods()) {
+            known += (known.empty() ? "clip=" : " clip=") + std::string(info.name) + (info.parameter.empty() ? "" : ":X");
+            if (info.name != value.substr(0, colon) || info.parameter.empty() != (colon == std::string_view::npos))
+                continue;
+            m_scheme.clip = info.method;
+            if (info.parameter.empty())
+                return {};
+            const auto parameter = parseNumber<double>(value.substr(colon + 1));
+            if (!parameter)
+                return badValue(option, std::string(info.name) + ":" + formatExact(info.defaultParameter) + " or the like");
+            m_scheme.clipParameter = *parameter;
+            return {};
+        }
+        return badValue(option, known);
+    }
+
+    Status setRounding(std::string_view option, std::string_view value)
+    {
+        constexpr std::string_view stochastic = "stochastic:";
+        if (value == "nearest") {
+            m_scheme.rounding = Rounding::Nearest;
+            return {};
+        }
+        const auto seed = value.starts_with(stochastic) ? parseNumber<uint64_t>(value.substr(stochastic.size()))
+                                                        : std::nullopt;
+        if (!seed)
+            return badValue(option, "round=nearest, round=stochastic:SEED with a whole number");
+        m_scheme.rounding = Rounding::Stochastic;
+        m_scheme.seed = *seed;
+        return {};
+    }
+
+    Status setScale(std::string_view option, std::string_view value)
+    {
+        for (size_t i = 0; i < kScaleNames.size(); ++i) {
+            if (value == kScaleNames[i]) {
+                m_scheme.scaleType = ScaleType(i);
+                return {};
+            }
+        }
+        return badValue(option, "scale=f32, scale=f16, scale=bf16, scale=e8m0, scale=e4m3");
+    }
+
+    Status setDouble()
+    {
+        m_scheme.doubleQuant = true;
+        return {};
+    }
+
+    Scheme m_scheme;
+    std::set<std::string_view> m_given;
+};
+
+Status checkClip(const Scheme& scheme)
+{
+    const ClipMethodInfo& info = clipInfo(scheme.clip);
+    const double p = scheme.clipParameter;
+    if (info.parameter.empty() || (p > info.lowest && p <= info.highest))
+        return {};
+    return schemeError(ErrorCode::SchemeBadOption, "clip=" + clipText(scheme) + " is out of range; valid: more than " +
+                                                       formatExact(info.lowest) + ", up to " + formatExact(info.highest));
+}
+
+Status checkDouble(const Scheme& scheme)
+{
+    if (!scheme.doubleQuant)
+        return {};
+    if (!traits(scheme.format).choosesDoubleQuant)
+        return conflict(scheme, "double", "the format fixes its scales");
+    if (scheme.scaleType != ScaleType::F32)
+        return conflict(scheme, "double", "double quantization starts from f32 scales (scale=f32)");
+    if (scheme.granularity == Granularity::Tensor)
+        return conflict(scheme, "double", "a single scale is not worth quantizing; use group or channel");
+    return {};
+}
+
+} // namespace
+
+Scheme Scheme::defaultsFor(Format format)
+{
+    Scheme scheme;
+    scheme.format = format;
+    const FormatTraits& row = traits(format);
+    switch (row.kind) {
+    case FormatKind::Keep:
+    case FormatKind::Integer:
+        break;
+    case FormatKind::Codebook:
+        scheme.groupSize = 64;
+        scheme.scaleType = ScaleType::F32;
+        break;
+    case FormatKind::Float8:
+        scheme.granularity = Granularity::Channel;
+        scheme.scaleType = ScaleType::F32;
+        break;
+    case FormatKind::Micro:
+        scheme.groupSize = row.blockSize;
+        scheme.scaleType = format == Format::MXFP4 ? ScaleType::E8M0 : ScaleType::E4M3;
+        break;
+    case FormatKind::Ggml:
+        scheme.groupSize = row.blockSize;
+        break;
+    }
+    return scheme;
+}
+
+Scheme Scheme::normalized() const
+{
+    Scheme scheme = *this;
+    const Scheme usual = defaultsFor(format);
+    const FormatTraits& row = traits(format);
+    if (!row.choosesSymmetry)
+        scheme.symmetry = usual.symmetry;
+    if (!row.choosesRange || scheme.symmetry == Symmetry::Asymmetric)
+        scheme.range = usual.range;
+    if (!row.choosesGranularity)
+        scheme.granularity = usual.granularity;
+    if (!row.choosesGranularity || scheme.granularity != Granularity::Group)
+        scheme.groupSize = usual.groupSize;
+    if (!row.choosesClip)
+        scheme.clip = usual.clip;
+    if (clipInfo(scheme.clip).parameter.empty())
+        scheme.clipParameter = 0;
+    if (!row.choosesRounding)
+        scheme.rounding = usual.rounding;
+    if (scheme.rounding == Rounding::Nearest)
+        scheme.seed = 0;
+    if (!row.choosesScaleType)
+        scheme.scaleType = usual.scaleType;
+    scheme.doubleQuant = scheme.doubleQuant && row.choosesDoubleQuant;
+    return scheme;
+}
+
+Status Scheme::check() const
+{
+    const FormatTraits& row = traits(format);
+    const Scheme usual = defaultsFor(format);
+    if (symmetry != usual.symmetry && !row.choosesSymmetry)
+        return conflict(*this, "asym", "only integers have zero points");
+    if (range != usual.range && (!row.choosesRange || symmetry == Symmetry::Asymmetric))
+        return conflict(*this, "range=full", "it is for symmetric integers");
+    if (!row.choosesGranularity && (granularity != usual.granularity || groupSize != usual.groupSize))
+        return conflict(*this, granularityText(*this), "the format fixes its groups");
+    if (row.choosesGranularity && granularity == Granularity::Group && (groupSize < 16 || groupSize > 1024))
+        return schemeError(ErrorCode::SchemeBadOption,
+                           "group=" + std::to_string(groupSize) + " is out of range; valid: group=16 to group=1024");
+    if (clip != usual.clip && !row.choosesClip)
+        return conflict(*this, "clip=" + clipText(*this), "the format fixes its limits");
+    QL_CHECK(checkClip(*this));
+    if (rounding != usual.rounding && !row.choosesRounding)
+        return conflict(*this, "round=stochastic", "the format fixes its rounding");
+    if (scaleType != usual.scaleType && !row.choosesScaleType)
+        return conflict(*this, "scale=" + std::string(kScaleNames[size_t(scaleType)]), "the format fixes its scales");
+    return checkDouble(*this);
+}
+
+std::string Scheme::text() const
+{
+    const Scheme scheme = normalized();
+    const Scheme usual = defaultsFor(format);
+    std::string out(traits(format).name);
+    if (scheme.symmetry != usual.symmetry)
+        out += scheme.symmetry == Symmetry::Symmetric ? ",sym" : ",asym";
+    if (scheme.range != usual.range)
+        out += scheme.range == CodeRange::Strict ? ",range=strict" : ",range=full";
+    if (scheme.granularity != usual.granularity || scheme.groupSize != usual.groupSize)
+        out += "," + granularityText(scheme);
+    if (scheme.clip != usual.clip)
+        out += ",clip=" + clipText(scheme);
+    if (scheme.rounding != usual.rounding)
+        out += ",round=stochastic:" + std::to_string(scheme.seed);
+    const ScaleType impliedScale = scheme.doubleQuant ? ScaleType::F32 : usual.scaleType;
+    if (scheme.scaleType != impliedScale)
+        out += ",scale=" + std::string(kScaleNames[size_t(scheme.scaleType)]);
+    if (scheme.doubleQuant)
+        out += ",double";
+    return out;
+}
+
+Result<Scheme> Scheme::parse(std::string_view text)
+{
+    const std::string whole = lowerTrimmed(text);
+    if (whole.empty())
+        return schemeError(ErrorCode::SchemeSyntax, "empty scheme; write FORMAT[,option...], such as int4,group=128");
+    std::optional<OptionReader> reader;
+    for (size_t start = 0; start <= whole.size();) {
+        const size_t comma = std::min(whole.find(',', start), whole.size());
+        const std::string part = lowerTrimmed(std::string_view(whole).substr(start, comma - start));
+        start = comma + 1;
+        if (part.empty())
+            return schemeError(ErrorCode::SchemeSyntax, "empty option between commas in '" + whole + "'");
+        if (reader) {
+            QL_CHECK(reader->read(part));
+            continue;
+        }
+        const auto format = formatFromName(part);
+        if (!format)
+            return schemeError(ErrorCode::SchemeUnknownFormat,
+                               "unknown format '" + part + "'; known: " + knownFormats());
+        reader.emplace(*format);
+    }
+    return reader->finish();
+}
+
+} // namespace ql
