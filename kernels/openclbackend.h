@@ -1,19 +1,61 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// OpenClBackend: the quantizer on an OpenCL device. All OpenCL calls happen on one worker thread that it owns.
+// OpenClBackend: the quantizer on an OpenCL device. All OpenCL calls happen on one worker thread that it owns. Work it
+// cannot take - small tensors, formats without a kernel, a device that failed - goes to `fallback`, with the reason kept.
 #pragma once
 
 #include "core/compute/backend.h"
 #include "kernels/devices.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 
 namespace ql {
 
-/// Creates the backend for a device and compiles or loads its kernels (cache key: source, options, device, driver;
-/// `cacheFolder` empty: no cache). Work it cannot take - small tensors, formats without a kernel - goes to `fallback`.
-/// NoDevice, DeviceFailed, KernelBuildFailed.
+struct OpenClOptions {
+    std::string cacheFolder; ///< of compiled kernels; empty: none are kept
+    /// Tensors with fewer values go to the fallback: a launch costs 40-95 us, in which C++ does about 0.5 Mi values.
+    int64_t smallestTensor = int64_t(1) << 20;
+    bool gpuShape = false;   ///< kernels in their GPU shape on any device
+    int64_t sliceValues = 0; ///< fixed slice size; 0: slices of at most 50 ms
+    int timeoutMs = 10000;   ///< a slice that takes longer means that the device hangs
+};
+
+class OpenClBackend : public Backend
+{
+public:
+    /// NoDevice, DeviceFailed, KernelBuildFailed.
+    static Result<std::shared_ptr<OpenClBackend>> create(const std::string& deviceId, std::shared_ptr<Backend> fallback,
+                                                         OpenClOptions options = {});
+    ~OpenClBackend() override;
+
+    BackendInfo info() const override;
+    Result<TensorStats> statistics(const TensorView& tensor, const JobControl& job) override;
+    Result<Histogram> histogram(const TensorView& tensor, float lo, float hi, int bins, const JobControl& job) override;
+    Result<ErrorMetrics> measure(const TensorView& tensor, const Scheme& scheme, const JobControl& job) override;
+    Result<ClipSweep> clipSweep(const TensorView& tensor, const Scheme& scheme, const JobControl& job) override;
+    Result<TensorParameters> prepare(const TensorView& tensor, const Scheme& scheme, const JobControl& job) override;
+    Result<QuantizedTensor> quantizeRows(const TensorView& tensor, const TensorParameters& parameters, int64_t firstRow,
+                                         int64_t rows, const JobControl& job) override;
+    Status dequantize(const QuantizedTensor& q, float* out, const JobControl& job) override;
+
+    /// Why the last call that did not run on the device went to the fallback; empty if none did.
+    std::string lastFallback() const;
+    /// Programs compiled from source and taken from the cache so far.
+    struct ProgramCounts {
+        int built = 0, loaded = 0;
+    };
+    ProgramCounts programs() const;
+
+private:
+    struct Private;
+    explicit OpenClBackend(std::unique_ptr<Private> d);
+
+    std::unique_ptr<Private> d;
+};
+
+/// The same as OpenClBackend::create with defaults, as the plain interface.
 Result<std::shared_ptr<Backend>> makeOpenClBackend(const std::string& deviceId, std::shared_ptr<Backend> fallback,
                                                    const std::string& cacheFolder);
 

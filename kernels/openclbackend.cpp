@@ -1,0 +1,64 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "kernels/openclprivate.h"
+
+namespace ql {
+
+OpenClBackend::OpenClBackend(std::unique_ptr<Private> state) : d(std::move(state)) {}
+OpenClBackend::~OpenClBackend() = default;
+
+Result<std::shared_ptr<OpenClBackend>> OpenClBackend::create(const std::string& deviceId,
+                                                             std::shared_ptr<Backend> fallback, OpenClOptions options)
+{
+    auto state = std::make_unique<Private>();
+    state->options = std::move(options);
+    state->fallback = std::move(fallback);
+    try {
+        state->worker.run([&] {
+            state->device.emplace(deviceId, state->options.cacheFolder, state->options.gpuShape);
+            // Statistics are wanted first, and a compiler that does not work must show now.
+            state->device->kernel("statistics.cl", "statistics", SourceType::F32);
+        });
+    } catch (const ClError& error) {
+        return error.error();
+    }
+    const OpenClDevice& facts = state->device->traits().facts;
+    state->info = {facts.id, facts.name, facts.platform + ", " + facts.version, true, facts.gpu};
+    return std::shared_ptr<OpenClBackend>(new OpenClBackend(std::move(state)));
+}
+
+Result<std::shared_ptr<Backend>> makeOpenClBackend(const std::string& deviceId, std::shared_ptr<Backend> fallback,
+                                                   const std::string& cacheFolder)
+{
+    OpenClOptions options;
+    options.cacheFolder = cacheFolder;
+    QL_TRY(auto backend, OpenClBackend::create(deviceId, std::move(fallback), options));
+    return std::shared_ptr<Backend>(std::move(backend));
+}
+
+BackendInfo OpenClBackend::info() const
+{
+    return d->info;
+}
+
+std::string OpenClBackend::lastFallback() const
+{
+    std::lock_guard lock(d->mutex);
+    return d->lastFallback;
+}
+
+OpenClBackend::ProgramCounts OpenClBackend::programs() const
+{
+    return d->worker.run([this] { return ProgramCounts{d->device->programsBuilt(), d->device->programsLoaded()}; });
+}
+
+Status OpenClBackend::Private::pass(const TensorView& tensor, const std::string& kind, int64_t items,
+                                    std::function<int64_t(int64_t)> firstValue, const JobControl& job,
+                                    const std::function<void(Tile&)>& enqueue, const std::function<void(Tile&)>& collect)
+{
+    TilePass tiles(*device, worker, {options.sliceValues, options.timeoutMs});
+    TilePass::Plan plan{items, std::move(firstValue), &rates[kind]};
+    return tiles.run(tensor, plan, job, enqueue, collect);
+}
+
+} // namespace ql
