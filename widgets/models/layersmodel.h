@@ -25,6 +25,8 @@ public:
         TensorIndexRole,         ///< index into Model::tensors(), -1 for a group row
         TintRole,                ///< 0..1 badness of an error cell, invalid otherwise
         MarkRole,                ///< "rule", "override", "locked" or empty
+        FullNameRole,            ///< the tensor's name as in the file, or the group's title
+        LayerRole,               ///< block number, -1 outside the blocks
     };
     enum class Grouping { Block, Role, None };
 
@@ -32,6 +34,7 @@ public:
     ~LayersModel() override;
 
     void setModel(std::shared_ptr<const Model> model); ///< forgets everything known
+    const std::shared_ptr<const Model>& model() const;
     void setGrouping(Grouping grouping);
     Grouping grouping() const;
     void setDecisions(std::vector<Decision> decisions);
@@ -58,6 +61,9 @@ public:
     QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
 
 private:
+    void markChanged(int tensor);
+    void emitChanged(); ///< one signal per run of neighbouring rows that changed since the last call
+
     struct Private;
     std::unique_ptr<Private> d;
 };

@@ -19,7 +19,7 @@ public:
     explicit LayersPanel(LayersModel* model, QWidget* parent = nullptr);
     ~LayersPanel() override;
 
-    QList<int> selectedTensors() const; ///< indices into Model::tensors(); a selected block means all it holds
+    QList<int> selectedTensors() const; ///< indices into Model::tensors(); a selected block means all of it that passes the filter
     int currentTensor() const;          ///< -1 if none
     void selectTensor(int tensor);
     void focusFilter();
@@ -29,6 +29,10 @@ public:
 Q_SIGNALS:
     void selectionChanged(const QList<int>& tensors, int current);
     void visibleTensorsChanged(const QList<int>& tensors); ///< top to bottom
+
+protected:
+    bool eventFilter(QObject* watched, QEvent* event) override;
+    void changeEvent(QEvent* event) override;
 
 private:
     struct Private;

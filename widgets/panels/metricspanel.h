@@ -24,6 +24,9 @@ public:
                     bool preview);
     void setNote(const QString& note); ///< "12 NaN, first at [3, 77]: metrics over finite values"; empty hides it
 
+protected:
+    void changeEvent(QEvent* event) override;
+
 private:
     struct Private;
     std::unique_ptr<Private> d;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/policy/policy.h"
+#include "widgets/models/schemeedit.h"
 
 #include <QWidget>
 
@@ -29,14 +30,20 @@ public:
         Decision decision;
     };
     void setSubjects(const QList<Subject>& subjects);
+    void setModelPath(const QString& path); ///< for the command line that can be copied
     EditScope scope() const;
     Scheme scheme() const; ///< as shown (of the first subject where mixed)
 
 Q_SIGNALS:
-    /// `finished` is false while a slider or spin box is still moving.
-    void schemeEdited(const ql::Scheme& scheme, ql::EditScope scope, bool finished);
+    /// `finished` is false while a slider or spin box is still moving. `fields` are the options changed since the last
+    /// setSubjects(): with several subjects apply withFields(theirScheme, scheme, fields), so that only those options
+    /// become equal. Not emitted when the scheme fits none of the subjects; the form then says why.
+    void schemeEdited(const ql::Scheme& scheme, ql::EditScope scope, bool finished, ql::SchemeFields fields);
     void lockToggled(bool locked);
     void resetRequested(); ///< drop the override: back to rules and default
+
+protected:
+    void changeEvent(QEvent* event) override;
 
 private:
     struct Private;

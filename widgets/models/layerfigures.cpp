@@ -1,0 +1,117 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "widgets/models/layerfigures.h"
+
+#include "core/quant/schemetable.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace ql {
+
+LayerFigures LayerFigures::of(const TensorInfo& info)
+{
+    LayerFigures figures;
+    figures.tensors = 1;
+    figures.parameters = info.parameters();
+    figures.sourceBytes = info.bytes;
+    return figures;
+}
+
+void LayerFigures::decide(const TensorInfo& info, const Decision& decision)
+{
+    decided = 1;
+    quantized = decision.scheme.keepsFloat() ? 0 : 1;
+    decidedParameters = parameters;
+    storedBytes = decision.source == Decision::Source::HighPrecision
+                      ? info.bytes
+                      : ql::storedBytes(decision.scheme, info.rows(), info.cols());
+}
+
+void LayerFigures::describe(const Distribution& distribution)
+{
+    described = 1;
+    maxKurtosis = distribution.stats.kurtosis();
+    finite = distribution.stats.finite();
+    nonFinite = distribution.stats.nans + distribution.stats.infs;
+    beyond6Sigma = distribution.beyond6Sigma;
+    beyond12Sigma = distribution.beyond12Sigma;
+}
+
+void LayerFigures::measure(const std::optional<ErrorMetrics>& metrics)
+{
+    measured = metrics ? 1 : 0;
+    sumSquare = metrics ? metrics->sumSquare : 0;
+    sumSquaredError = metrics ? metrics->sumSquaredError : 0;
+}
+
+void LayerFigures::add(const LayerFigures& other)
+{
+    tensors += other.tensors;
+    decided += other.decided;
+    measured += other.measured;
+    maxKurtosis = described == 0 ? other.maxKurtosis
+                  : other.described == 0 ? maxKurtosis
+                                         : std::max(maxKurtosis, other.maxKurtosis);
+    described += other.described;
+    failed += other.failed;
+    quantized += other.quantized;
+    parameters += other.parameters;
+    sourceBytes += other.sourceBytes;
+    decidedParameters += other.decidedParameters;
+    storedBytes += other.storedBytes;
+    sumSquare += other.sumSquare;
+    sumSquaredError += other.sumSquaredError;
+    finite += other.finite;
+    nonFinite += other.nonFinite;
+    beyond6Sigma += other.beyond6Sigma;
+    beyond12Sigma += other.beyond12Sigma;
+}
+
+std::optional<double> LayerFigures::bitsPerWeight() const
+{
+    if (decided < tensors || decidedParameters == 0)
+        return {};
+    return 8.0 * double(storedBytes) / double(decidedParameters);
+}
+
+std::optional<double> LayerFigures::bytes() const
+{
+    return decided < tensors ? std::nullopt : std::optional(double(storedBytes));
+}
+
+std::optional<double> LayerFigures::sqnrDb() const
+{
+    if (measured == 0)
+        return {};
+    return sumSquaredError == 0 ? std::numeric_limits<double>::infinity()
+                                : 10 * std::log10(sumSquare / sumSquaredError);
+}
+
+std::optional<double> LayerFigures::relativeError() const
+{
+    if (measured == 0)
+        return {};
+    return sumSquaredError == 0 ? 0 : std::sqrt(sumSquaredError / sumSquare);
+}
+
+std::optional<double> LayerFigures::kurtosis() const
+{
+    return described == 0 ? std::nullopt : std::optional(maxKurtosis);
+}
+
+std::optional<double> LayerFigures::outliersPpm() const
+{
+    if (described == 0)
+        return {};
+    return finite == 0 ? 0 : 1e6 * double(beyond6Sigma) / double(finite);
+}
+
+std::optional<double> LayerFigures::badness() const
+{
+    const auto sqnr = sqnrDb();
+    return sqnr ? std::optional(std::clamp((35 - *sqnr) / 30, 0.0, 1.0)) : std::nullopt;
+}
+
+} // namespace ql

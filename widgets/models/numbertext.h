@@ -1,0 +1,30 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// How panels write numbers: three significant digits, C locale, never an invented zero. Any thread.
+#pragma once
+
+#include <QString>
+
+#include <optional>
+
+namespace ql {
+
+/// "20.7", "0.00846", "1.20e-07", "∞"; whole numbers above 999 in full.
+QString numberText(double value, int digits = 3);
+/// The same with an explicit sign, for changes: "+1.23", "−0.40"; "0" without one.
+QString signedNumberText(double value, int digits = 3);
+
+/// Stands where a figure is still to come.
+inline const QString kPendingText = QStringLiteral("…");
+/// Stands where there is nothing to know.
+inline const QString kNothingText = QStringLiteral("–");
+
+/// A unit that keeps a whole column readable: what to divide by, and what its header says.
+struct ColumnUnit {
+    double divisor = 1;
+    QString name; ///< "MB", "k", empty for plain counts
+};
+ColumnUnit bytesUnit(double largest);
+ColumnUnit countUnit(double largest);
+
+} // namespace ql

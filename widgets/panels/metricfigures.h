@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The figures of MetricsPanel: one row per measure, with its unit, formula and meaning. A table; any thread.
+#pragma once
+
+#include "core/quant/metrics.h"
+
+#include <span>
+
+namespace ql {
+
+struct MetricFigure {
+    const char* name;    ///< untranslated, like the texts below
+    const char* unit;    ///< empty where there is none
+    const char* formula;
+    const char* meaning;
+    bool higherIsBetter;
+    double (*value)(const ErrorMetrics&);
+};
+std::span<const MetricFigure> metricFigures();
+
+enum class Trend { Same, Better, Worse };
+/// How `now` compares with `before`; a change that three digits do not show is none.
+Trend trendOf(const MetricFigure& figure, double now, double before);
+
+} // namespace ql

@@ -1,0 +1,56 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "widgets/panels/segmentedchoice.h"
+
+#include <QButtonGroup>
+#include <QHBoxLayout>
+#include <QToolButton>
+
+namespace ql {
+
+SegmentedChoice::SegmentedChoice(const QStringList& options, QWidget* parent)
+    : QWidget(parent)
+    , m_buttons(new QButtonGroup(this))
+{
+    auto* row = new QHBoxLayout(this);
+    row->setContentsMargins(0, 0, 0, 0);
+    row->setSpacing(2);
+    for (const QString& option : options) {
+        auto* button = new QToolButton(this);
+        button->setText(option);
+        button->setCheckable(true);
+        button->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+        button->setFocusPolicy(Qt::StrongFocus);
+        m_buttons->addButton(button, m_buttons->buttons().size());
+        row->addWidget(button);
+    }
+    if (!m_buttons->buttons().isEmpty())
+        setFocusProxy(m_buttons->buttons().first());
+    connect(m_buttons, &QButtonGroup::idClicked, this, &SegmentedChoice::chosen);
+}
+
+int SegmentedChoice::current() const
+{
+    return m_buttons->checkedId();
+}
+
+void SegmentedChoice::setCurrent(int option)
+{
+    if (option == current())
+        return;
+    if (QAbstractButton* button = m_buttons->button(option)) {
+        button->setChecked(true);
+    } else if (QAbstractButton* checked = m_buttons->checkedButton()) {
+        m_buttons->setExclusive(false); // an exclusive group refuses to have none checked
+        checked->setChecked(false);
+        m_buttons->setExclusive(true);
+    }
+}
+
+void SegmentedChoice::setOptionToolTip(int option, const QString& text)
+{
+    if (QAbstractButton* button = m_buttons->button(option))
+        button->setToolTip(text);
+}
+
+} // namespace ql

@@ -1,0 +1,29 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SegmentedChoice: two or three named options side by side, one of them chosen, or none while "mixed".
+#pragma once
+
+#include <QWidget>
+
+class QButtonGroup;
+
+namespace ql {
+
+class SegmentedChoice : public QWidget
+{
+    Q_OBJECT
+public:
+    explicit SegmentedChoice(const QStringList& options, QWidget* parent = nullptr);
+
+    int current() const;           ///< -1 while mixed
+    void setCurrent(int option);   ///< emits nothing
+    void setOptionToolTip(int option, const QString& text);
+
+Q_SIGNALS:
+    void chosen(int option); ///< by the user
+
+private:
+    QButtonGroup* m_buttons;
+};
+
+} // namespace ql
