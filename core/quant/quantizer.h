@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/base/jobcontrol.h"
+#include "core/quant/groupquant.h"
 #include "core/quant/metrics.h"
 #include "core/quant/quantizedtensor.h"
 #include "core/tensor/tensorview.h"
@@ -13,14 +14,6 @@
 #include <memory>
 
 namespace ql {
-
-/// Scale and zero point of one group, as quantization uses them.
-struct GroupParameters {
-    float scale = 0;   ///< after rounding to the scale type
-    float inverse = 0; ///< 1/scale, 0 for scale 0; codes come from x * inverse
-    int32_t zero = 0;  ///< zero point of asymmetric integers
-    float minimum = 0; ///< GGML formats with a minimum
-};
 
 /// What a scheme needs to know of the whole tensor before any row can be quantized.
 struct TensorParameters {
@@ -30,15 +23,19 @@ struct TensorParameters {
     int64_t groupSize = 0;    ///< resolved: cols for channel, rows * cols for tensor
     int64_t groupsPerRow = 0; ///< 0 for per-tensor
     GroupParameters tensorGroup; ///< the one group of per-tensor schemes
-    float globalScale = 1;       ///< NVFP4: amax / (6 * 448)
+    /// E4M3 scales: amax / (codebook.maxMagnitude * 448), at least the smallest normal float; half that magnitude for
+    /// asymmetric integers, whose scale may cover twice amax. 1 for an all-zero tensor.
+    float globalScale = 1;
     float clipRatio = 1;         ///< KL with groups: the ratio of each group's range that is kept
     float scaleOffset = 0;       ///< double quantization: mean of all group scales
+    std::vector<float> scaleScales; ///< double quantization: one per 256 groups of the whole tensor (doublequant.h)
 };
 
 class TensorQuantizer
 {
 public:
-    /// SchemeConflict when the scheme does not fit the shape; read errors; Cancelled.
+    /// SchemeConflict when the scheme does not fit the shape; read errors; Cancelled. Reads in tiles: memory is bounded
+    /// by a few MiB and one row, whatever the tensor's size.
     static Result<TensorQuantizer> prepare(const TensorView& tensor, const Scheme& scheme, const JobControl& job = {});
     /// From parameters computed elsewhere (an OpenCL pass, the plot's handles).
     explicit TensorQuantizer(TensorParameters parameters);
@@ -47,11 +44,17 @@ public:
     /// Parameters of every group of `rows` rows at `x` (row-major, cols values each), after double quantization.
     std::vector<GroupParameters> chooseParameters(const float* x, int64_t firstRow, int64_t rows) const;
     QuantizedTensor quantizeRows(const float* x, int64_t firstRow, int64_t rows) const;
-    /// Quantize, reconstruct, compare; `reconstructed` (rows * cols values) may be null. Occupancy is filled.
+    /// Quantize, reconstruct, compare; `reconstructed` (rows * cols values) may be null. Occupancy is filled. Sums are
+    /// in double, one partial per row, added in row order; `bytes` of consecutive slices add up to storedBytes().
     ErrorMetrics measureRows(const float* x, int64_t firstRow, int64_t rows, float* reconstructed = nullptr) const;
 
 private:
+    struct Row;
+    void quantizeRow(const float* x, int64_t row, bool withValues, Row& out) const;
+    void chooseGroups(const float* x, int64_t row, Row& out) const;
+
     TensorParameters m_parameters;
+    std::shared_ptr<const GroupQuantizer> m_group;
 };
 
 /// Reconstructs all values of `q` into out[rows * cols].

@@ -1,0 +1,91 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/base/checked.h"
+#include "core/quant/cliplimits.h"
+#include "core/quant/doublequant.h"
+#include "core/quant/quantizer.h"
+#include "core/quant/schemetable.h"
+#include "core/quant/tensorpass.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace ql {
+
+namespace {
+
+void resolveGroups(const Scheme& scheme, TensorParameters& p)
+{
+    switch (scheme.keepsFloat() ? Granularity::Channel : scheme.granularity) {
+    case Granularity::Tensor:
+        p.groupSize = p.rows * p.cols;
+        p.groupsPerRow = 0;
+        break;
+    case Granularity::Channel:
+        p.groupSize = p.cols;
+        p.groupsPerRow = 1;
+        break;
+    case Granularity::Group:
+        p.groupSize = scheme.groupSize;
+        p.groupsPerRow = ceilDiv(p.cols, p.groupSize);
+        break;
+    }
+}
+
+float globalScaleFor(const Scheme& scheme, ClipLimits range)
+{
+    constexpr float largestE4m3 = 448;
+    const float amax = largestMagnitude(range);
+    if (!(amax > 0))
+        return 1;
+    const float magnitude = codebookFor(scheme).maxMagnitude;
+    const float halved = scheme.symmetry == Symmetry::Asymmetric ? magnitude / 2 : magnitude;
+    return std::max(amax / (halved * largestE4m3), std::numeric_limits<float>::min());
+}
+
+/// Scales of all groups before double quantization, folded into their mean and the block maxima.
+Status prepareDoubleQuant(const TensorView& tensor, TensorParameters& p, const JobControl& job)
+{
+    TensorParameters single = p;
+    single.scheme.doubleQuant = false;
+    const TensorQuantizer quantizer(single);
+    DoubleQuantBuilder builder;
+    QL_CHECK(forEachRow(tensor, job, [&](std::span<const float> row, int64_t index) {
+        for (const GroupParameters& group : quantizer.chooseParameters(row.data(), index, 1))
+            builder.add(group.scale);
+    }));
+    p.scaleOffset = builder.offset();
+    p.scaleScales = builder.blockScales();
+    return {};
+}
+
+} // namespace
+
+Result<TensorQuantizer> TensorQuantizer::prepare(const TensorView& tensor, const Scheme& scheme, const JobControl& job)
+{
+    QL_CHECK(applicable(scheme, tensor.rows(), tensor.cols()));
+    TensorParameters p;
+    p.scheme = scheme;
+    p.rows = tensor.rows();
+    p.cols = tensor.cols();
+    resolveGroups(scheme, p);
+    if (scheme.keepsFloat() || tensor.count() == 0)
+        return TensorQuantizer(p);
+    if (scheme.scaleType == ScaleType::E4M3) {
+        QL_TRY(const ClipLimits range, tensorRange(tensor, job));
+        p.globalScale = globalScaleFor(scheme, range);
+    }
+    if (scheme.granularity == Granularity::Tensor) {
+        const GroupQuantizer group(scheme, p.globalScale);
+        QL_TRY(const ClipLimits limits, tensorLimits(tensor, group, job));
+        p.tensorGroup = group.fromLimits(limits);
+    }
+    if (scheme.clip == ClipMethod::Kl && scheme.granularity == Granularity::Group) {
+        QL_TRY(p.clipRatio, groupKlRatio(tensor, scheme, job));
+    }
+    if (scheme.doubleQuant)
+        QL_CHECK(prepareDoubleQuant(tensor, p, job));
+    return TensorQuantizer(p);
+}
+
+} // namespace ql
