@@ -12,22 +12,16 @@ namespace ql {
 
 static_assert(std::endian::native == std::endian::little, "files are little-endian and are read in place");
 
-namespace {
-
-constexpr size_t kBufferBytes = 64 << 10;
-
-} // namespace
-
 std::string atByte(const ByteSource& source, uint64_t position)
 {
     return source.name() + ": byte " + std::to_string(position);
 }
 
-ByteCursor::ByteCursor(std::shared_ptr<const ByteSource> source, uint64_t position)
+ByteCursor::ByteCursor(std::shared_ptr<const ByteSource> source, uint64_t position, uint64_t bufferBytes)
     : m_source(std::move(source))
     , m_size(m_source->size())
     , m_position(position)
-    , m_buffer(static_cast<size_t>(std::min<uint64_t>(kBufferBytes, m_size)))
+    , m_buffer(static_cast<size_t>(std::clamp<uint64_t>(bufferBytes, 1, kBufferBytes)))
 {
 }
 

@@ -14,7 +14,10 @@ namespace ql {
 class ByteCursor
 {
 public:
-    explicit ByteCursor(std::shared_ptr<const ByteSource> source, uint64_t position = 0);
+    static constexpr uint64_t kBufferBytes = 64 << 10;
+
+    explicit ByteCursor(std::shared_ptr<const ByteSource> source, uint64_t position = 0,
+                        uint64_t bufferBytes = kBufferBytes);
 
     uint64_t position() const { return m_position; }
     uint64_t remaining() const { return m_position < m_size ? m_size - m_position : 0; }

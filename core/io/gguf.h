@@ -44,6 +44,8 @@ struct GgufFile {
     Result<std::vector<float>> floats(std::string_view key) const;
     Result<std::vector<int64_t>> integers(std::string_view key) const;
 
+    /// A value as text; arrays as their first elements and their length: "[a, b, c, d, ... 32000 string]".
+    std::string preview(const GgufValue& value) const;
     /// Metadata as one JSON object; arrays of more than 256 elements appear as {"array": TYPE, "count": N}.
     std::string metadataJson() const;
 

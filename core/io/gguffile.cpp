@@ -15,7 +15,9 @@ namespace ql {
 namespace {
 
 constexpr uint64_t kMaxArrayElements = 16 << 20;
-constexpr uint64_t kMaxArrayBytes = 256 << 20;
+constexpr uint64_t kMaxArrayBytes = 64 << 20;
+constexpr uint64_t kPreviewElements = 4;
+constexpr uint64_t kPreviewBuffer = 256;
 constexpr uint64_t kMaxJsonElements = 256;
 constexpr uint64_t kMaxJsonArrayBytes = 1 << 20;
 
@@ -88,7 +90,7 @@ Result<std::vector<GgufValue>> GgufFile::elements(const GgufArray& array, uint64
         return Error{ErrorCode::ArrayTooLong, "an array of " + std::to_string(count) + " elements is too long to be held",
                      atByte(*source, array.offset)};
     }
-    ByteCursor in(source, array.offset);
+    ByteCursor in(source, array.offset, limit < array.count ? kPreviewBuffer : array.bytes);
     std::vector<GgufValue> values;
     values.reserve(static_cast<size_t>(count));
     for (uint64_t i = 0; i < count; ++i) {
@@ -96,6 +98,22 @@ Result<std::vector<GgufValue>> GgufFile::elements(const GgufArray& array, uint64
         values.push_back(std::move(value));
     }
     return values;
+}
+
+std::string GgufFile::preview(const GgufValue& value) const
+{
+    const auto* array = std::get_if<GgufArray>(&value);
+    if (array == nullptr)
+        return toText(value);
+    const auto first = elements(*array, kPreviewElements);
+    if (!first || array->count == 0)
+        return toText(value);
+    std::string text = "[";
+    for (const GgufValue& element : *first)
+        text += printable(toText(element), 24) + ", ";
+    const bool more = array->count > first->size();
+    return text + (more ? "... " : "") + std::to_string(array->count) + " " +
+           std::string(ggufTypeName(array->element)) + "]";
 }
 
 Error GgufFile::wrongType(std::string_view key, std::string_view wanted) const
