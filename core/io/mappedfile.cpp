@@ -45,6 +45,10 @@ public:
 
     const std::string& name() const override { return m_name; }
     uint64_t size() const override { return uint64_t(m_identity.size); }
+    int64_t modifiedNs() const override
+    {
+        return int64_t(m_identity.modified.tv_sec) * 1'000'000'000 + m_identity.modified.tv_nsec;
+    }
 
     Status checkUnchanged() const override
     {

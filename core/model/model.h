@@ -32,6 +32,8 @@ public:
         std::vector<std::string> warnings;           ///< things that were odd but harmless
     };
     explicit Model(Contents contents);
+    Model(const Model&) = delete;
+    Model& operator=(const Model&) = delete;
 
     /// Opens a safetensors, GGUF, NPY or NPZ file, a Hugging Face folder, an index file or the first file of a split.
     static Result<std::shared_ptr<const Model>> open(const std::string& path, FileAccess access = FileAccess::Map);
@@ -46,13 +48,14 @@ public:
     const std::string& configJson() const { return m_contents.configJson; }
     const std::vector<std::string>& warnings() const { return m_contents.warnings; }
 
-    uint64_t parameters() const { return m_parameters; }
-    uint64_t bytes() const { return m_bytes; } ///< of tensor data
-    int layerCount() const { return m_layerCount; }
+    uint64_t parameters() const { return m_parameters; } ///< scales and other companions not counted
+    uint64_t bytes() const { return m_bytes; }           ///< of tensor data
+    int layerCount() const { return m_layerCount; }      ///< highest block number + 1
     /// 16 hex digits over names, types, shapes, offsets and file sizes and times: equal for the same files.
     const std::string& fingerprint() const { return m_fingerprint; }
     /// -1 when there is none of that name.
     int indexOf(std::string_view name) const;
+    /// NoSuchTensor for an index outside the list.
     Result<TensorView> view(int index) const;
     /// FileChanged when any file is no longer what was opened.
     Status checkUnchanged() const;

@@ -24,6 +24,7 @@ public:
     virtual ~ByteSource() = default;
     virtual const std::string& name() const = 0; ///< path, for messages
     virtual uint64_t size() const = 0;
+    virtual int64_t modifiedNs() const { return 0; } ///< when the file was last written, since 1970; 0 for memory
     /// The bytes in place where they are addressable (a mapping, memory); nothing for a file that is read, nor once a
     /// mapping has faulted. Ask again after using them: they were real only if they are still given.
     virtual std::optional<std::span<const std::byte>> view(uint64_t offset, uint64_t length) const = 0;

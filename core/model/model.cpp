@@ -1,0 +1,112 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/model/model.h"
+
+#include "core/base/utf8.h"
+
+#include <algorithm>
+
+namespace ql {
+namespace {
+
+/// 64-bit FNV-1a.
+class Fingerprint
+{
+public:
+    void add(std::string_view text)
+    {
+        add(text.size());
+        for (const char c : text)
+            addByte(uint8_t(c));
+    }
+    void add(uint64_t value)
+    {
+        for (int i = 0; i < 8; ++i)
+            addByte(uint8_t(value >> (8 * i)));
+    }
+    std::string hex() const
+    {
+        std::string text;
+        for (int shift = 60; shift >= 0; shift -= 4)
+            text += "0123456789abcdef"[(m_hash >> shift) & 15];
+        return text;
+    }
+
+private:
+    void addByte(uint8_t byte) { m_hash = (m_hash ^ byte) * 0x100000001B3u; }
+    uint64_t m_hash = 0xCBF29CE484222325u;
+};
+
+std::string fingerprintOf(const Model::Contents& contents)
+{
+    Fingerprint fingerprint;
+    for (const auto& file : contents.files) {
+        fingerprint.add(file->size());
+        fingerprint.add(uint64_t(file->modifiedNs()));
+    }
+    for (const TensorInfo& tensor : contents.tensors) {
+        fingerprint.add(tensor.name);
+        fingerprint.add(dtypeInfo(tensor.dtype).name);
+        fingerprint.add(tensor.shape.size());
+        for (const int64_t dim : tensor.shape)
+            fingerprint.add(uint64_t(dim));
+        fingerprint.add(tensor.file);
+        fingerprint.add(tensor.offset);
+    }
+    return fingerprint.hex();
+}
+
+} // namespace
+
+std::string_view formatName(ModelFormat format)
+{
+    switch (format) {
+    case ModelFormat::Safetensors: return "safetensors";
+    case ModelFormat::ShardedSafetensors: return "sharded safetensors";
+    case ModelFormat::Gguf: return "gguf";
+    case ModelFormat::Npy: return "npy";
+    case ModelFormat::Npz: return "npz";
+    }
+    return {};
+}
+
+Model::Model(Contents contents) : m_contents(std::move(contents)), m_fingerprint(fingerprintOf(m_contents))
+{
+    m_index.reserve(m_contents.tensors.size());
+    for (size_t i = 0; i < m_contents.tensors.size(); ++i) {
+        const TensorInfo& tensor = m_contents.tensors[i];
+        m_index.emplace(tensor.name, int(i));
+        m_bytes += tensor.bytes;
+        if (tensor.role != TensorRole::Companion)
+            m_parameters += tensor.parameters();
+        m_layerCount = std::max(m_layerCount, tensor.layer + 1);
+    }
+}
+
+int Model::indexOf(std::string_view name) const
+{
+    const auto at = m_index.find(name);
+    return at == m_index.end() ? -1 : at->second;
+}
+
+Result<TensorView> Model::view(int index) const
+{
+    if (index < 0 || size_t(index) >= m_contents.tensors.size())
+        return Error{ErrorCode::NoSuchTensor, "there is no tensor number " + std::to_string(index), path()};
+    const TensorInfo& tensor = m_contents.tensors[size_t(index)];
+    auto view = TensorView::create(m_contents.files[tensor.file], tensor.offset, tensor.dtype, tensor.shape,
+                                   tensor.transposed);
+    if (!view)
+        return Error{view.error().code, view.error().message,
+                     view.error().where + ": tensor " + printable(tensor.name)};
+    return view;
+}
+
+Status Model::checkUnchanged() const
+{
+    for (const auto& file : m_contents.files)
+        QL_CHECK(file->checkUnchanged());
+    return {};
+}
+
+} // namespace ql
