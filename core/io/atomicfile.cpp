@@ -97,7 +97,8 @@ Status checkSpace(const std::string& target, uint64_t expectedBytes)
     const auto available = double(space.f_bavail) * double(space.f_frsize);
     if (double(expectedBytes) * 1.05 > available)
         return Error{ErrorCode::DiskFull,
-                     std::to_string(expectedBytes) + " bytes do not fit on this disk; free some space or choose another folder",
+                     std::to_string(expectedBytes) +
+                         " bytes do not fit on this disk; free some space or choose another folder",
                      target};
     return {};
 }

@@ -3,6 +3,7 @@
 #include "core/io/modelfolder.h"
 
 #include "core/base/utf8.h"
+#include "core/io/atomicfile.h"
 #include "core/io/json.h"
 #include "core/io/mappedfile.h"
 #include "core/io/shards.h"
@@ -57,13 +58,14 @@ std::string architectureOf(const nlohmann::json& config)
     };
     std::string architecture = canonicalArchitecture(text(config, "model_type"));
     const auto inner = config.find("text_config");
-    if (!ggufArchitecture(architecture) && inner != config.end() && inner->is_object() && !text(*inner, "model_type").empty())
+    if (!ggufArchitecture(architecture) && inner != config.end() && inner->is_object() &&
+        !text(*inner, "model_type").empty())
         architecture = canonicalArchitecture(text(*inner, "model_type"));
     const auto classes = config.find("architectures");
     if (architecture == "unknown" && classes != config.end() && classes->is_array() && !classes->empty() &&
         classes->front().is_string())
         architecture = architectureOfClass(classes->front().get<std::string>());
-    return architecture.empty() ? "unknown" : architecture;
+    return architecture.empty() ? "unknown" : printable(architecture);
 }
 
 Error indexInvalid(const std::string& path, const std::string& message)
@@ -79,7 +81,8 @@ Status checkShardName(const std::string& index, const std::string& name)
                        name.find('\\') == std::string::npos && isOneLine(name);
     if (!plain)
         return Error{ErrorCode::IndexUnsafePath,
-                     "shard \"" + printable(name) + "\" is not a plain file name; an index may name only files beside it",
+                     "shard \"" + printable(name) +
+                         "\" is not a plain file name; an index may name only files beside it",
                      index};
     if (name.ends_with(".bin") || name.ends_with(".pt") || name.ends_with(".pth"))
         return pickleRefused((fs::path(index).parent_path() / name).string());
@@ -233,7 +236,7 @@ Result<Model::Contents> readIndexFile(const std::string& path, FileAccess access
     const std::string folder = fs::path(path).parent_path().string();
     if (!index.is_object())
         return indexInvalid(path, "the index must be a JSON object");
-    if (!index.contains("weight_map") && (index.contains("model_type") || index.contains("architectures")))
+    if (fs::path(path).filename() == "config.json")
         return readFolderWeights(folder.empty() ? "." : folder, access);
     QL_TRY(const WeightMap weights, weightMapOf(index, path));
     QL_TRY(auto contents, readShards(folder, shardsOf(weights), &weights, access));

@@ -42,8 +42,10 @@ public:
 
 private:
     /// What the next value is.
-    enum class State { Start, Root, Tensor, Entry, Dtype, Shape, ShapeItem, Offsets, OffsetItem, Metadata, MetadataEntry,
-                       MetadataValue, Ignored };
+    enum class State {
+        Start, Root, Tensor, Entry, Dtype, Shape, ShapeItem, Offsets, OffsetItem, Metadata, MetadataEntry, MetadataValue,
+        Ignored
+    };
     enum Seen { kDtype = 1, kShape = 2, kOffsets = 4 };
 
     SafetensorsEntry& current() { return m_entries.tensors.back(); }

@@ -142,7 +142,8 @@ TensorRole roleFromWords(const ParsedName& parsed)
 {
     const std::string_view pattern = parsed.pattern;
     std::string last(pattern.substr(pattern.rfind('.') + 1));
-    std::transform(last.begin(), last.end(), last.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+    for (char& c : last)
+        c = c >= 'A' && c <= 'Z' ? char(c + 32) : c;
     if (last.find("norm") != std::string::npos || last.starts_with("ln_"))
         return TensorRole::Norm;
     return TensorRole::Other;

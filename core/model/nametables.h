@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The naming tables of the model families; a detail of names.cpp. Names follow Hugging Face transformers and llama.cpp's
-// gguf-py.
+// The naming tables of the model families; a detail of names.cpp. Names follow Hugging Face transformers and
+// llama.cpp's gguf-py.
 #pragma once
 
 #include "core/model/role.h"

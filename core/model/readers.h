@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The readers' doors, among which Model::open chooses by content. Each fills format, files, tensors (name, dtype, shape,
-// bytes, file, offset; in file order), metadata, configJson, warnings, and the architecture where the file states one.
+// The readers' doors, among which Model::open chooses by content. Each fills format, files, tensors (name, dtype,
+// shape, bytes, file, offset; in file order), metadata, configJson, warnings, and the architecture if the file says it.
 // Model::open adds path, display name, roles, layers, transposition and the natural order.
 #pragma once
 

@@ -25,7 +25,8 @@ uint8_t encodeSmall(float value, uint32_t largest, int signShift)
     if (magnitude < kSmallestNormal) {
         // A float whose last bit is worth one subnormal step rounds the sum exactly as the format asks.
         constexpr auto kStepOfOne = std::bit_cast<float>(uint32_t(127 + 24 - kBias - kMantissaBits) << 23);
-        code = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + kStepOfOne) - std::bit_cast<uint32_t>(kStepOfOne);
+        const float rounded = std::bit_cast<float>(magnitude) + kStepOfOne;
+        code = std::bit_cast<uint32_t>(rounded) - std::bit_cast<uint32_t>(kStepOfOne);
     } else {
         const uint32_t odd = (magnitude >> kShift) & 1u;
         code = (magnitude - (uint32_t(127 - kBias) << 23) + (1u << (kShift - 1)) - 1u + odd) >> kShift;

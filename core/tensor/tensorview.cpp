@@ -149,7 +149,8 @@ TensorView TensorView::fromFloats(std::vector<float> values, int64_t rows, int64
 Status TensorView::readRows(int64_t row, int64_t n, float* out) const
 {
     if (row < 0 || n < 0 || row > m_rows || n > m_rows - row)
-        return Error{ErrorCode::InvalidArgument, "rows outside the tensor", m_source ? m_source->name() : std::string()};
+        return Error{ErrorCode::InvalidArgument, "rows outside the tensor",
+                     m_source ? m_source->name() : std::string()};
     if (m_transposed)
         return readTransposed(*this, row, n, 0, m_cols, out);
     return readFlat(row * m_cols, n * m_cols, out);
