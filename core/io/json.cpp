@@ -179,6 +179,9 @@ Result<nlohmann::json> parseJson(std::string_view text, const std::string& where
         return Error{ErrorCode::JsonTooLarge, "larger than " + std::to_string(limits.bytes) + " bytes", where};
     if (!isUtf8(text))
         return Error{ErrorCode::InvalidUtf8, "the text is not valid UTF-8", where};
+    // The parser would take a zero byte for the end of the text and hide what follows.
+    if (const auto zero = text.find('\0'); zero != std::string_view::npos)
+        return Error{ErrorCode::JsonSyntax, "not valid JSON: a zero byte at byte " + std::to_string(zero), where};
     Builder builder(text, limits, lines);
     if (!Json::sax_parse(builder.begin(), builder.end(), &builder))
         return Error{builder.code, builder.message, where + ": line " + std::to_string(builder.line())};

@@ -73,7 +73,8 @@ Result<uint64_t> sizeOf(const ByteSource& source, const TensorInfo& tensor)
 {
     const auto count = elementCount(tensor.shape);
     const auto& info = dtypeInfo(tensor.dtype);
-    if (!count || *count > uint64_t(std::numeric_limits<int64_t>::max()) || !checkedMul(*count, 64))
+    const auto bits = uint64_t(info.blockBytes) * 8 / uint64_t(info.blockElements);
+    if (!count || *count > uint64_t(std::numeric_limits<int64_t>::max()) || !checkedMul(*count, bits))
         return Error{ErrorCode::ShapeOverflow, "shape " + toString(tensor.shape) + " is too large to be real",
                      whereTensor(source, tensor)};
     const auto bytes = dtypeBytes(tensor.dtype, *count);

@@ -252,6 +252,10 @@ bool HeaderHandler::entryKey(std::string& name)
 
 Result<SafetensorsEntries> parseSafetensorsEntries(std::string_view text, const std::string& file)
 {
+    // The parser would take a zero byte for the end of the text and hide what follows.
+    if (const auto zero = text.find('\0'); zero != std::string_view::npos)
+        return Error{ErrorCode::JsonSyntax, "the header is not valid JSON: a zero byte",
+                     file + ": byte " + std::to_string(8 + zero)};
     HeaderHandler handler(file);
     if (!nlohmann::json::sax_parse(text.begin(), text.end(), &handler))
         return handler.error();

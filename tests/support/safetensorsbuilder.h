@@ -68,7 +68,8 @@ public:
     std::string write(const std::string& name, const std::string& content) const
     {
         QFile file(QString::fromStdString(path(name)));
-        if (!file.open(QIODevice::WriteOnly) || file.write(content.data(), qint64(content.size())) != qint64(content.size()))
+        const auto size = qint64(content.size());
+        if (!file.open(QIODevice::WriteOnly) || file.write(content.data(), size) != size)
             qFatal("cannot write %s", qPrintable(file.fileName()));
         return path(name);
     }

@@ -85,8 +85,8 @@ private Q_SLOTS:
         row("scalar", "{" + entry("w", "F64", "", 0, 8) + "}", 8, 1);
         row("zero rows", "{" + entry("w", "F32", "0,5", 0, 0) + "}", 0, 1);
         row("empty tensors between others",
-            "{" + entry("a", "U8", "2", 0, 2) + "," + entry("e", "F32", "0", 2, 2) + "," + entry("f", "F32", "3,0", 2, 2) +
-                "," + entry("b", "U8", "2", 2, 4) + "}",
+            "{" + entry("a", "U8", "2", 0, 2) + "," + entry("e", "F32", "0", 2, 2) + "," +
+                entry("f", "F32", "3,0", 2, 2) + "," + entry("b", "U8", "2", 2, 4) + "}",
             4, 4);
         row("length not a multiple of eight", "{" + entry("w", "U8", "3", 0, 3) + "} ", 3, 1);
         row("unknown keys are ignored",
