@@ -11,7 +11,7 @@
 #include <QTest>
 
 #include <bit>
-#include <numeric>
+#include <map>
 
 using namespace ql;
 
