@@ -43,8 +43,8 @@ public:
 private:
     /// What the next value is.
     enum class State {
-        Start, Root, Tensor, Entry, Dtype, Shape, ShapeItem, Offsets, OffsetItem, Metadata, MetadataEntry, MetadataValue,
-        Ignored
+        Start, Root, Tensor, Entry, Dtype, Shape, ShapeItem, Offsets, OffsetItem,
+        Metadata, MetadataEntry, MetadataValue, Ignored
     };
     enum Seen { kDtype = 1, kShape = 2, kOffsets = 4 };
 

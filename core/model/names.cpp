@@ -178,7 +178,7 @@ NameFacts classifyName(std::string_view name, std::string_view architecture)
     facts.owner = row ? row->role : roleFromWords(parsed);
     const bool bias = parsed.suffix == ".bias" || parsed.suffix == ".beta";
     const bool mask = parsed.pattern.ends_with(".attn") || parsed.pattern.ends_with(".attention");
-    if (parsed.companion && (!parsed.scaleSuffix || row))
+    if (parsed.companion && (!parsed.scaleSuffix || (row && row->role != TensorRole::Norm)))
         facts.role = TensorRole::Companion;
     else if (bias && (row || !mask))
         facts.role = TensorRole::Bias;
