@@ -45,7 +45,9 @@ struct Histogram {
 
     double binWidth() const { return counts.empty() ? 0 : (hi - lo) / double(counts.size()); }
     uint64_t total() const; ///< inside the range
-    /// Bin of x: floor((x - lo) * (bins / (hi - lo))) in f32, clamped to the last bin; -1 outside.
+    /// Factor of binOf: bins / (hi - lo) in f32, kept finite; 0 for an empty range.
+    float binsPerUnit() const;
+    /// Bin of x: floor((x - lo) * binsPerUnit()) in f32, clamped to the last bin; -1 outside.
     int binOf(float x) const;
     void add(const float* x, int64_t count);
     void merge(const Histogram& other); ///< same range and bins

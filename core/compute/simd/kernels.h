@@ -1,0 +1,109 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Vector kernels of CpuBackend: one table of functions per instruction set, chosen at run time. Every table gives the
+// same bits: 16 lanes, the same order of additions, no fused multiply-add.
+#pragma once
+
+#include <cstdint>
+
+namespace ql::simd {
+
+enum class Isa : uint8_t { Baseline, Avx2, Avx512 };
+enum class Element : uint8_t { F32, F16, BF16 };
+
+/// Values as they are stored; need not be aligned.
+struct Source {
+    const void* data = nullptr;
+    Element element = Element::F32;
+
+    Source advanced(int64_t values) const
+    {
+        return {static_cast<const char*>(data) + values * (element == Element::F32 ? 4 : 2), element};
+    }
+};
+
+/// Power sums of a block of finite values around `shift`.
+struct BlockMoments {
+    bool finite = true; ///< false: a NaN or Inf was seen and nothing else is valid
+    float lo = 0, hi = 0, shift = 0;
+    uint64_t zeros = 0;
+    double s1 = 0, s2 = 0, s3 = 0, s4 = 0;
+};
+
+/// Where a histogram's bins lie; `tables` holds kHistogramTables arrays of `bins` counters.
+struct BinRange {
+    float lo = 0, hi = 0, perUnit = 0;
+    int bins = 0;
+};
+inline constexpr int kHistogramTables = 4;
+
+/// Ranges of consecutive groups of one size.
+struct GroupRanges {
+    float* lo = nullptr; ///< min(0, smallest); null: only absMax is wanted
+    float* hi = nullptr; ///< max(0, largest)
+    float* absMax = nullptr;
+};
+
+/// Parameters of consecutive groups, one entry per group.
+struct GroupGrid {
+    const float* scale = nullptr;
+    const float* inverse = nullptr;
+    const float* lowest = nullptr;  ///< uniform grids: first step, -zero point for asymmetric ones
+    const float* highest = nullptr; ///< uniform grids: last step
+    int levels = 16;                ///< uniform grids: at most 256
+};
+
+/// A code of at most 16 levels that is looked up: y falls in bucket trunc(y * perUnit + offset), each of the 32 buckets
+/// holds at most one decision limit, so that index = first[bucket] + (y > limit[first[bucket]]).
+struct LookupCode {
+    bool folded = false;    ///< 16 buckets of |y| (offset 0) give the magnitude m; index = 7 + m or 7 - m
+    float perUnit = 0, offset = 0;
+    int32_t first[32] = {};
+    float limit[16] = {};   ///< above limit[i] the index is i + 1
+    float level[16] = {};
+};
+
+/// Sums over the values of some groups; merged in order.
+struct ErrorSums {
+    double square = 0;       ///< x^2
+    double cross = 0;        ///< x e
+    double squaredError = 0; ///< e^2
+    double absError = 0;
+    double error = 0;
+    float maxAbsError = 0;
+    uint64_t occupancy[256] = {};
+};
+
+/// Where fused kernels also write; null members are skipped.
+struct Outputs {
+    uint8_t* codes = nullptr; ///< level index of each value
+    float* values = nullptr;  ///< reconstruction
+};
+
+/// Counts and group sizes are multiples of 16; tails are for the caller.
+struct Kernels {
+    Isa isa;
+    const char* name;
+    double (*sum)(const float* x, int64_t count);
+    /// At most kMomentBlock values.
+    void (*moments)(Source x, int64_t count, BlockMoments* out);
+    /// Counts what lies inside the range; returns how many values were left out (they are for the caller).
+    int64_t (*histogram)(Source x, int64_t count, const BinRange& range, uint32_t* tables);
+    /// False when a value is NaN or Inf.
+    bool (*ranges)(Source x, int64_t groups, int64_t groupSize, const GroupRanges& out);
+    void (*measureUniform)(Source x, int64_t groups, int64_t groupSize, const GroupGrid& grid, const Outputs& out,
+                           ErrorSums* sums);
+    void (*measureLookup)(Source x, int64_t groups, int64_t groupSize, const GroupGrid& grid, const LookupCode& code,
+                          const Outputs& out, ErrorSums* sums);
+    /// Values whose x * inverse lies outside [lo, hi].
+    uint64_t (*countOutside)(Source x, int64_t count, float inverse, float lo, float hi);
+    void (*toFloat)(Source x, int64_t count, float* out);
+};
+inline constexpr int64_t kMomentBlock = 4096;
+
+/// The best table for this processor.
+const Kernels& kernels();
+/// The table of one instruction set, null when this processor or build lacks it.
+const Kernels* kernelsFor(Isa isa);
+
+} // namespace ql::simd
