@@ -5,6 +5,7 @@
 
 #include "core/base/threadpool.h"
 #include "core/compute/backend.h"
+#include "core/compute/simd/kernels.h"
 
 namespace ql {
 
@@ -13,6 +14,8 @@ class CpuBackend : public Backend
 public:
     /// `vectorised` false runs the plain reference only (for differential tests).
     explicit CpuBackend(std::shared_ptr<ThreadPool> pool, bool vectorised = true);
+    /// With one instruction set's kernels.
+    CpuBackend(std::shared_ptr<ThreadPool> pool, const simd::Kernels& kernels);
 
     BackendInfo info() const override;
     Result<TensorStats> statistics(const TensorView& tensor, const JobControl& job) override;
@@ -26,7 +29,7 @@ public:
 
 private:
     std::shared_ptr<ThreadPool> m_pool;
-    bool m_vectorised;
+    const simd::Kernels* m_kernels; ///< null: the plain reference
 };
 
 } // namespace ql

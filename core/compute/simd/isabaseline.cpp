@@ -3,14 +3,15 @@
 // The kernels for one instruction set; CMakeLists.txt gives this file its compiler flags.
 #define QL_ISA baseline
 #include "core/compute/simd/isatables.h"
-#include "core/compute/simd/measurekernels.h"
+#include "core/compute/simd/gridkernels.h"
 
 namespace ql::simd {
 
 const Kernels& baselineKernels()
 {
     static const Kernels table{Isa::Baseline, "baseline", baseline::sum, baseline::moments, baseline::histogram, baseline::ranges,
-                               baseline::measureUniform, baseline::measureLookup, baseline::countOutside, baseline::toFloat};
+                               baseline::measureUniform, baseline::measureLookup, baseline::countOutside, baseline::makeGrid,
+                               baseline::sweepUniform, baseline::sweepLookup, baseline::toFloat};
     return table;
 }
 

@@ -53,6 +53,21 @@ struct GroupGrid {
     int levels = 16;                ///< uniform grids: at most 256
 };
 
+/// From limits to scales; see GroupQuantizer::fromLimits.
+struct GridRule {
+    enum Rounding : uint8_t { None, F16, Bf16 };
+    bool asymmetric = false;
+    Rounding rounding = None;
+    float divisor = 1;               ///< Codebook::maxMagnitude
+    float lowest = 0, highest = 0;   ///< first and last step of a symmetric grid; 0 and 2^b - 1 for an asymmetric one
+};
+struct GridOutput {
+    float* scale = nullptr;
+    float* inverse = nullptr;
+    float* lowest = nullptr; ///< may be null, with highest
+    float* highest = nullptr;
+};
+
 /// A code of at most 16 levels that is looked up: y falls in bucket trunc(y * perUnit + offset), each of the 32 buckets
 /// holds at most one decision limit, so that index = first[bucket] + (y > limit[first[bucket]]).
 struct LookupCode {
@@ -66,7 +81,8 @@ struct LookupCode {
 /// Sums over the values of some groups; merged in order.
 struct ErrorSums {
     double square = 0;       ///< x^2
-    double cross = 0;        ///< x e
+    double hatSquare = 0;    ///< x^ ^2
+    double dot = 0;          ///< x x^
     double squaredError = 0; ///< e^2
     double absError = 0;
     double error = 0;
@@ -95,8 +111,14 @@ struct Kernels {
                            ErrorSums* sums);
     void (*measureLookup)(Source x, int64_t groups, int64_t groupSize, const GroupGrid& grid, const LookupCode& code,
                           const Outputs& out, ErrorSums* sums);
-    /// Values whose x * inverse lies outside [lo, hi].
-    uint64_t (*countOutside)(Source x, int64_t count, float inverse, float lo, float hi);
+    /// Values whose x * inverse + zero lies outside [lo, hi].
+    uint64_t (*countOutside)(Source x, int64_t count, float inverse, float zero, float lo, float hi);
+    /// Limits lo <= 0 <= hi of `count` groups to their grids.
+    void (*makeGrid)(const GridRule& rule, const float* lo, const float* hi, int64_t count, const GridOutput& out);
+    /// GroupQuantizer::squaredError of one group at each of `candidates` grids, a multiple of 4.
+    void (*sweepUniform)(const float* x, int64_t count, int candidates, const GroupGrid& grid, float* errors);
+    void (*sweepLookup)(const float* x, int64_t count, int candidates, const GroupGrid& grid, const LookupCode& code,
+                        float* errors);
     void (*toFloat)(Source x, int64_t count, float* out);
 };
 inline constexpr int64_t kMomentBlock = 4096;

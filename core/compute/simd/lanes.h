@@ -65,7 +65,7 @@ QL_OPERATOR(Ints, ^)
 QL_INLINE Floats splat(float x)
 {
     Floats r;
-    QL_EACH r.p[k] = PartF{} + x;
+    QL_EACH r.p[k] = x - PartF{};
     return r;
 }
 QL_INLINE Ints splat(int32_t x)

@@ -3,6 +3,7 @@
 // The fused kernels: quantize, reconstruct and compare groups without writing anything unless asked; see lanes.h.
 #pragma once
 
+#include "core/compute/simd/coders.h"
 #include "core/compute/simd/occupancy.h"
 
 namespace ql::simd::QL_ISA {
@@ -10,29 +11,32 @@ namespace {
 
 /// Error sums of a few thousand values in f32 lanes, moved to double before they lose digits.
 struct ErrorLanes {
-    Floats square = splat(0.0f), cross = splat(0.0f), squaredError = splat(0.0f), absError = splat(0.0f),
-           error = splat(0.0f), largest = splat(0.0f);
+    Floats square = splat(0.0f), hatSquare = splat(0.0f), dot = splat(0.0f), squaredError = splat(0.0f),
+           absError = splat(0.0f), error = splat(0.0f), largest = splat(0.0f);
 
-    QL_INLINE void add(Floats x, Floats e)
+    QL_INLINE void add(Floats x, Floats hat)
     {
+        const Floats e = hat - x;
         const Floats magnitude = abs(e);
         square = square + x * x;
-        cross = cross + x * e;
+        hatSquare = hatSquare + hat * hat;
+        dot = dot + x * hat;
         squaredError = squaredError + e * e;
         absError = absError + magnitude;
         error = error + e;
         largest = max(largest, magnitude);
     }
-    QL_INLINE void restart() { square = cross = squaredError = absError = error = splat(0.0f); }
+    QL_INLINE void restart() { square = hatSquare = dot = squaredError = absError = error = splat(0.0f); }
 };
 
 struct ErrorTotals {
-    LaneSums square, cross, squaredError, absError, error;
+    LaneSums square, hatSquare, dot, squaredError, absError, error;
 
     QL_INLINE void add(ErrorLanes lanes)
     {
         square.add(lanes.square);
-        cross.add(lanes.cross);
+        hatSquare.add(lanes.hatSquare);
+        dot.add(lanes.dot);
         squaredError.add(lanes.squaredError);
         absError.add(lanes.absError);
         error.add(lanes.error);
@@ -40,76 +44,13 @@ struct ErrorTotals {
     void addTo(ErrorSums* sums, Floats largest) const
     {
         sums->square += square.total();
-        sums->cross += cross.total();
+        sums->hatSquare += hatSquare.total();
+        sums->dot += dot.total();
         sums->squaredError += squaredError.total();
         sums->absError += absError.total();
         sums->error += error.total();
         const float worst = maxLane(largest);
         sums->maxAbsError = worst > sums->maxAbsError ? worst : sums->maxAbsError;
-    }
-};
-
-/// Rounds to integer steps within the group's bounds, ties to even.
-struct UniformCoder {
-    const GroupGrid& grid;
-    Floats scale, inverse, lowest, highest;
-    Ints base;
-    // Adding and subtracting 1.5 * 2^23 rounds to an integer, whose bits are then the low bits of the sum.
-    static constexpr float kRounder = 12582912.0f;
-    static constexpr int32_t kRounderBits = 0x4B400000;
-
-    QL_INLINE void enter(int64_t g)
-    {
-        scale = splat(grid.scale[g]);
-        inverse = splat(grid.inverse[g]);
-        lowest = splat(grid.lowest[g]);
-        highest = splat(grid.highest[g]);
-        base = splat(kRounderBits + int32_t(grid.lowest[g]));
-    }
-    QL_INLINE Floats reconstruct(Floats x, Ints& index) const
-    {
-        const Floats rounder = splat(kRounder);
-        const Floats sum = min(max(x * inverse, lowest), highest) + rounder;
-        index = bits(sum) - base;
-        return (sum - rounder) * scale;
-    }
-};
-
-/// Looks the level up in registers; see LookupCode.
-template <bool kFolded>
-struct LookupCoder {
-    const GroupGrid& grid;
-    Floats perUnit, offset, limit, level, lastBucket;
-    Ints firstLow, firstHigh;
-    Floats scale, inverse;
-
-    LookupCoder(const GroupGrid& g, const LookupCode& code)
-        : grid(g), perUnit(splat(code.perUnit)), offset(splat(code.offset)), limit(load(code.limit)),
-          level(load(code.level)), lastBucket(splat(kFolded ? 15.0f : 31.0f)), firstLow(loadInts(code.first)),
-          firstHigh(loadInts(code.first + kLanes)), scale(splat(0.0f)), inverse(splat(0.0f))
-    {
-    }
-    QL_INLINE void enter(int64_t g)
-    {
-        scale = splat(grid.scale[g]);
-        inverse = splat(grid.inverse[g]);
-    }
-    QL_INLINE Floats reconstruct(Floats x, Ints& index) const
-    {
-        const Floats y = x * inverse;
-        if constexpr (kFolded) {
-            const Floats magnitude = abs(y);
-            const Ints bucket = truncate(min(magnitude * perUnit, lastBucket));
-            const Ints first = lookup16(firstLow, bucket);
-            const Ints step = plusOneWhere(first, magnitude, lookup16(limit, first));
-            const Ints sign = signMask(y);
-            index = splat(7) + ((step ^ sign) - sign);
-        } else {
-            const Ints bucket = truncate(max(min(y * perUnit + offset, lastBucket), splat(0.0f)));
-            const Ints first = lookup32(firstLow, firstHigh, bucket);
-            index = plusOneWhere(first, y, lookup16(limit, first));
-        }
-        return lookup16(level, index) * scale;
     }
 };
 
@@ -137,7 +78,7 @@ QL_INLINE void measureGroups(Reader<kElement> x, int64_t groups, int64_t groupSi
                 const Floats hat = coder.reconstruct(v, index);
                 x.template prefetchNext<1>(groups * groupSize, i);
                 occupancy.add(index);
-                lanes.add(v, hat - v);
+                lanes.add(v, hat);
                 if constexpr (kWrite) {
                     if (codes)
                         storeBytes(codes + i, index);
@@ -146,7 +87,7 @@ QL_INLINE void measureGroups(Reader<kElement> x, int64_t groups, int64_t groupSi
                 }
             }
             occupancy.endRun();
-            if (sinceFlush >= 64 * kLanes) {
+            if (sinceFlush >= 32 * kLanes) {
                 totals.add(lanes);
                 lanes.restart();
                 sinceFlush = 0;

@@ -3,7 +3,7 @@
 // Counting level indices in registers: eight four-bit counters per lane, widened every few vectors; see lanes.h.
 #pragma once
 
-#include "core/compute/simd/statskernels.h"
+#include "core/compute/simd/rangekernels.h"
 
 namespace ql::simd::QL_ISA {
 namespace {

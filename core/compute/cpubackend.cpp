@@ -1,0 +1,113 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/compute/cpubackend.h"
+
+#include "core/compute/fusedquantizer.h"
+#include "core/compute/streams.h"
+#include "core/compute/tilereduce.h"
+#include "core/quant/schemetable.h"
+
+#include <algorithm>
+
+namespace ql {
+namespace {
+
+void setStorage(ErrorMetrics& metrics, const Scheme& scheme, const TensorView& tensor)
+{
+    metrics.bytes = storedBytes(scheme, tensor.rows(), tensor.cols());
+    metrics.bitsPerWeight = bitsPerWeight(scheme, tensor.rows(), tensor.cols());
+}
+
+} // namespace
+
+CpuBackend::CpuBackend(std::shared_ptr<ThreadPool> pool, bool vectorised)
+    : m_pool(std::move(pool)), m_kernels(vectorised ? &simd::kernels() : nullptr)
+{
+}
+
+CpuBackend::CpuBackend(std::shared_ptr<ThreadPool> pool, const simd::Kernels& kernels)
+    : m_pool(std::move(pool)), m_kernels(&kernels)
+{
+}
+
+BackendInfo CpuBackend::info() const
+{
+    BackendInfo info;
+    info.id = "cpu";
+    info.name = m_kernels ? std::string("CPU (") + m_kernels->name + ")" : "CPU (reference)";
+    return info;
+}
+
+Result<TensorStats> CpuBackend::statistics(const TensorView& tensor, const JobControl& job)
+{
+    return reduceTiles(*m_pool, tensor, 4096, job, TensorStats{}, [&] {
+        return [&](TileSource& source, ValueRange task, ValueRange tile, TensorStats& out) -> Status {
+            TensorStats part;
+            if (m_kernels) {
+                QL_TRY(const simd::Source x, source.values(tile));
+                part = streamStats(*m_kernels, x, tile.count);
+            } else {
+                QL_TRY(const float* x, source.floats(tile));
+                part = computeStats(x, tile.count);
+            }
+            out.merge(part, tile.first - task.first);
+            return {};
+        };
+    });
+}
+
+Result<Histogram> CpuBackend::histogram(const TensorView& tensor, float lo, float hi, int bins, const JobControl& job)
+{
+    if (bins < 1 || !(lo <= hi))
+        return Error{ErrorCode::InvalidArgument, "a histogram needs at least one bin and a range that ascends", {}};
+    Histogram empty;
+    empty.lo = double(lo);
+    empty.hi = double(hi);
+    empty.counts.resize(size_t(bins));
+    return reduceTiles(*m_pool, tensor, 4096, job, empty, [&] {
+        return [&](TileSource& source, ValueRange, ValueRange tile, Histogram& out) -> Status {
+            if (m_kernels) {
+                QL_TRY(const simd::Source x, source.values(tile));
+                StreamHistogram part(*m_kernels, lo, hi, bins);
+                part.add(x, tile.count);
+                out.merge(part.finish());
+            } else {
+                QL_TRY(const float* x, source.floats(tile));
+                out.add(x, tile.count);
+            }
+            return {};
+        };
+    });
+}
+
+Result<TensorParameters> CpuBackend::prepare(const TensorView& tensor, const Scheme& scheme, const JobControl& job)
+{
+    QL_TRY(const TensorQuantizer quantizer, TensorQuantizer::prepare(tensor, scheme, job));
+    return quantizer.parameters();
+}
+
+Result<ErrorMetrics> CpuBackend::measure(const TensorView& tensor, const Scheme& scheme, const JobControl& job)
+{
+    QL_TRY(const TensorParameters parameters, prepare(tensor, scheme, job));
+    const auto fused = m_kernels ? FusedQuantizer::create(*m_kernels, parameters) : std::nullopt;
+    const TensorQuantizer reference(parameters);
+    const int64_t unit = fused ? fused->unit() : tensor.cols();
+    auto metrics = reduceTiles(*m_pool, tensor, unit, job, ErrorMetrics{}, [&] {
+        return [&, scratch = std::make_shared<FusedScratch>()](TileSource& source, ValueRange, ValueRange tile,
+                                                               ErrorMetrics& out) -> Status {
+            if (fused) {
+                QL_TRY(const simd::Source x, source.values(tile));
+                fused->measure(x, tile, *scratch, {}, out);
+            } else {
+                QL_TRY(const float* x, source.floats(tile));
+                out.merge(reference.measureRows(x, tile.first / tensor.cols(), tile.count / tensor.cols()));
+            }
+            return {};
+        };
+    });
+    if (metrics)
+        setStorage(*metrics, scheme, tensor);
+    return metrics;
+}
+
+} // namespace ql

@@ -1,0 +1,380 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/compute/fusedquantizer.h"
+
+#include "core/compute/streams.h"
+#include "core/quant/cliplimits.h"
+#include "core/quant/schemetable.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace ql {
+namespace {
+
+/// Values of a batch: two passes over it stay in the first cache.
+constexpr int64_t kBatch = 2048;
+/// Run of a per-tensor scheme that is handled like a group.
+constexpr int64_t kRun = 1024;
+
+/// f32 sums of squares keep their digits between these magnitudes.
+constexpr float kSmallest = 1e-12f;
+constexpr float kLargest = 1e15f;
+
+} // namespace
+
+void FusedScratch::reserveGroups(int64_t groups)
+{
+    const size_t n = size_t(groups + 15) / 16 * 16;
+    if (lo.size() >= n)
+        return;
+    for (auto* array : {&lo, &hi, &absMax, &limitLo, &limitHi, &scale, &inverse, &lowest, &highest})
+        array->resize(n);
+}
+
+std::optional<FusedQuantizer> FusedQuantizer::create(const simd::Kernels& kernels, const TensorParameters& parameters)
+{
+    const Scheme& scheme = parameters.scheme;
+    const FormatKind kind = traits(scheme.format).kind;
+    const bool grid = kind == FormatKind::Integer || kind == FormatKind::Codebook || kind == FormatKind::Micro;
+    if (!grid || scheme.rounding != Rounding::Nearest || scheme.doubleQuant || parameters.cols == 0)
+        return std::nullopt;
+    FusedQuantizer fused(kernels, parameters);
+    if (kind != FormatKind::Integer && !fused.m_lookup)
+        return std::nullopt;
+    return fused;
+}
+
+FusedQuantizer::FusedQuantizer(const simd::Kernels& kernels, const TensorParameters& parameters)
+    : m_kernels(&kernels), m_parameters(parameters), m_group(parameters.scheme, parameters.globalScale)
+{
+    const Scheme& scheme = parameters.scheme;
+    const Codebook& book = m_group.codebook();
+    m_rule.asymmetric = scheme.symmetry == Symmetry::Asymmetric;
+    m_rule.divisor = book.maxMagnitude;
+    m_rule.lowest = book.levels.front().value;
+    m_rule.highest = book.levels.back().value;
+    m_rule.rounding = scheme.scaleType == ScaleType::F16    ? simd::GridRule::F16
+                      : scheme.scaleType == ScaleType::BF16 ? simd::GridRule::Bf16
+                                                            : simd::GridRule::None;
+    m_vectorGrid = scheme.format != Format::MXFP4 && scheme.scaleType != ScaleType::E8M0 &&
+                   scheme.scaleType != ScaleType::E4M3;
+    if (traits(scheme.format).kind != FormatKind::Integer)
+        m_lookup = makeLookupCode(book);
+    for (size_t level = 0; level < m_group.levelCount(); ++level)
+        m_codes[level] = m_group.code(int(level));
+}
+
+int64_t FusedQuantizer::unit() const
+{
+    if (m_parameters.groupsPerRow == 0)
+        return 1;
+    return m_parameters.cols % m_parameters.groupSize == 0 ? m_parameters.groupSize : m_parameters.cols;
+}
+
+template <class Work>
+void FusedQuantizer::forEachBatch(simd::Source x, ValueRange range, Work work) const
+{
+    const int64_t batch = x.element == simd::Element::F32 ? kBatch : 2 * kBatch;
+    int64_t firstGroup = 0;
+    const auto cut = [&](int64_t firstValue, int64_t groups, int64_t size) {
+        const int64_t most = std::max<int64_t>(1, batch / size);
+        for (int64_t g = 0; g < groups; g += most) {
+            const int64_t first = firstValue + g * size;
+            work(Segment{x.advanced(first), std::min(most, groups - g), size, first, firstGroup + g});
+        }
+        firstGroup += groups;
+    };
+    const bool perTensor = m_parameters.groupsPerRow == 0;
+    const int64_t size = perTensor ? kRun : m_parameters.groupSize;
+    const int64_t rowLength = perTensor || m_parameters.cols % size == 0 ? range.count : m_parameters.cols;
+    for (int64_t row = 0; row < range.count; row += rowLength) {
+        const int64_t groups = rowLength / size;
+        cut(row, groups, size);
+        if (rowLength % size != 0)
+            cut(row + groups * size, 1, rowLength % size);
+    }
+}
+
+void FusedQuantizer::measure(simd::Source x, ValueRange range, FusedScratch& scratch, const FusedOutput& out,
+                             ErrorMetrics& metrics) const
+{
+    metrics.occupancy.resize(m_group.levelCount());
+    simd::ErrorSums sums;
+    forEachBatch(x, range, [&](const Segment& s) { measureBatch(s, scratch, out, sums, metrics); });
+    metrics.sumSquare += sums.square;
+    metrics.sumHatSquare += sums.hatSquare;
+    metrics.sumDot += sums.dot;
+    metrics.sumSquaredError += sums.squaredError;
+    metrics.sumAbsError += sums.absError;
+    metrics.sumError += sums.error;
+    metrics.maxAbsError = std::max(metrics.maxAbsError, double(sums.maxAbsError));
+    for (size_t level = 0; level < metrics.occupancy.size(); ++level)
+        metrics.occupancy[level] += sums.occupancy[level];
+}
+
+void FusedQuantizer::measureBatch(const Segment& s, FusedScratch& scratch, const FusedOutput& out,
+                                  simd::ErrorSums& sums, ErrorMetrics& metrics) const
+{
+    scratch.reserveGroups(s.groups);
+    const bool tails = s.size != s.padded();
+    // Padding is invisible only where the code can represent 0.
+    if (tails && m_lookup && m_lookup->level[m_group.codebook().nearest(0)] != 0)
+        return measureByReference(s, scratch, out, metrics);
+    const simd::Source x = wholeVectors(s, scratch);
+    if (!findRanges(s, x, scratch))
+        return measureByReference(s, scratch, out, metrics);
+    chooseGrid(s, x, scratch);
+    runKernel(s, x, scratch, out, sums);
+    if (tails) {
+        for (int64_t g = 0; g < s.groups; ++g) {
+            const int zero = m_lookup ? m_group.codebook().nearest(0) : int(-scratch.lowest[size_t(g)]);
+            sums.occupancy[zero] -= uint64_t(s.padded() - s.size);
+        }
+    }
+    metrics.count += uint64_t(s.count());
+    metrics.finite += uint64_t(s.count());
+    metrics.clipped += countClipped(s, x, scratch);
+}
+
+simd::Source FusedQuantizer::wholeVectors(const Segment& s, FusedScratch& scratch) const
+{
+    const int64_t padded = s.padded();
+    if (padded == s.size)
+        return s.x;
+    scratch.padded.assign(size_t(s.groups * padded), 0.0f);
+    for (int64_t g = 0; g < s.groups; ++g)
+        decodeValues(*m_kernels, s.x.advanced(g * s.size), s.size, scratch.padded.data() + g * padded);
+    return {scratch.padded.data(), simd::Element::F32};
+}
+
+bool FusedQuantizer::findRanges(const Segment& s, simd::Source x, FusedScratch& scratch) const
+{
+    const size_t groups = size_t(s.groups);
+    simd::GroupRanges out{nullptr, nullptr, scratch.absMax.data()};
+    if (m_rule.asymmetric)
+        out.lo = scratch.lo.data(), out.hi = scratch.hi.data();
+    if (!m_kernels->ranges(x, s.groups, s.padded(), out))
+        return false;
+    float largest = 0;
+    for (size_t g = 0; g < groups; ++g) {
+        largest = std::max(largest, scratch.absMax[g]);
+        if (!m_rule.asymmetric) {
+            scratch.lo[g] = -scratch.absMax[g];
+            scratch.hi[g] = scratch.absMax[g];
+        }
+    }
+    return largest == 0 || (largest > kSmallest && largest < kLargest);
+}
+
+void FusedQuantizer::makeGrid(const float* lo, const float* hi, int64_t count, const simd::GridOutput& out) const
+{
+    if (m_vectorGrid) {
+        m_kernels->makeGrid(m_rule, lo, hi, count, out);
+        return;
+    }
+    for (int64_t g = 0; g < count; ++g) {
+        const GroupParameters p = m_group.fromLimits({lo[g], hi[g]});
+        out.scale[g] = p.scale;
+        out.inverse[g] = p.inverse;
+        out.lowest[g] = m_rule.lowest - float(p.zero);
+        out.highest[g] = m_rule.highest - float(p.zero);
+    }
+}
+
+void FusedQuantizer::chooseGrid(const Segment& s, simd::Source x, FusedScratch& scratch) const
+{
+    const Scheme& scheme = m_parameters.scheme;
+    const size_t groups = size_t(s.groups);
+    if (m_parameters.groupsPerRow == 0) {
+        const GroupParameters& p = m_parameters.tensorGroup;
+        std::fill_n(scratch.scale.begin(), groups, p.scale);
+        std::fill_n(scratch.inverse.begin(), groups, p.inverse);
+        std::fill_n(scratch.lowest.begin(), groups, m_rule.lowest - float(p.zero));
+        std::fill_n(scratch.highest.begin(), groups, m_rule.highest - float(p.zero));
+        return;
+    }
+    if (scheme.clip == ClipMethod::Mse) {
+        for (int64_t g = 0; g < s.groups; ++g)
+            searchGrid(s, x, g, scratch);
+        return;
+    }
+    const bool commonRatio = scheme.clip == ClipMethod::Kl && scheme.granularity == Granularity::Group;
+    for (size_t g = 0; g < groups; ++g) {
+        ClipLimits limits{scratch.lo[g], scratch.hi[g]};
+        if (commonRatio)
+            limits = scaledLimits(limits, m_parameters.clipRatio);
+        else if (scheme.clip == ClipMethod::Ratio)
+            limits = scaledLimits(limits, float(scheme.clipParameter));
+        else if (scheme.clip != ClipMethod::MinMax)
+            limits = chooseLimits(m_group, std::span(groupFloats(s, x, int64_t(g), scratch), size_t(s.size)));
+        scratch.limitLo[g] = limits.lo;
+        scratch.limitHi[g] = limits.hi;
+    }
+    const int64_t rounded = (s.groups + 15) / 16 * 16;
+    std::fill(scratch.limitLo.begin() + s.groups, scratch.limitLo.begin() + rounded, 0.0f);
+    std::fill(scratch.limitHi.begin() + s.groups, scratch.limitHi.begin() + rounded, 0.0f);
+    makeGrid(scratch.limitLo.data(), scratch.limitHi.data(), rounded,
+             {scratch.scale.data(), scratch.inverse.data(), scratch.lowest.data(), scratch.highest.data()});
+}
+
+const float* FusedQuantizer::groupFloats(const Segment& s, simd::Source x, int64_t group, FusedScratch& scratch) const
+{
+    scratch.decoded.resize(size_t(s.padded()));
+    m_kernels->toFloat(x.advanced(group * s.padded()), s.padded(), scratch.decoded.data());
+    return scratch.decoded.data();
+}
+
+void FusedQuantizer::sweepGroup(const float* x, int64_t size, ClipLimits range, FusedScratch& scratch) const
+{
+    const auto ratios = sweepRatios();
+    const int candidates = int(ratios.size());
+    for (size_t i = 0; i < ratios.size(); ++i) {
+        scratch.ratioLo[i] = range.lo * ratios[i];
+        scratch.ratioHi[i] = range.hi * ratios[i];
+    }
+    makeGrid(scratch.ratioLo.data(), scratch.ratioHi.data(), candidates,
+             {scratch.ratioScale.data(), scratch.ratioInverse.data(), scratch.ratioLowest.data(),
+              scratch.ratioHighest.data()});
+    const simd::GroupGrid grid{scratch.ratioScale.data(), scratch.ratioInverse.data(), scratch.ratioLowest.data(),
+                               scratch.ratioHighest.data()};
+    if (m_lookup)
+        m_kernels->sweepLookup(x, size, candidates, grid, *m_lookup, scratch.ratioError.data());
+    else
+        m_kernels->sweepUniform(x, size, candidates, grid, scratch.ratioError.data());
+}
+
+void FusedQuantizer::searchGrid(const Segment& s, simd::Source x, int64_t group, FusedScratch& scratch) const
+{
+    const size_t g = size_t(group);
+    sweepGroup(groupFloats(s, x, group, scratch), s.padded(), {scratch.lo[g], scratch.hi[g]}, scratch);
+    const auto& errors = scratch.ratioError;
+    const size_t best = size_t(std::min_element(errors.begin(), errors.end()) - errors.begin());
+    scratch.scale[g] = scratch.ratioScale[best];
+    scratch.inverse[g] = scratch.ratioInverse[best];
+    scratch.lowest[g] = scratch.ratioLowest[best];
+    scratch.highest[g] = scratch.ratioHighest[best];
+}
+
+void FusedQuantizer::runKernel(const Segment& s, simd::Source x, FusedScratch& scratch, const FusedOutput& out,
+                               simd::ErrorSums& sums) const
+{
+    const simd::GroupGrid grid{scratch.scale.data(), scratch.inverse.data(), scratch.lowest.data(),
+                               scratch.highest.data(), int(m_group.levelCount())};
+    const size_t padded = size_t(s.groups * s.padded());
+    simd::Outputs kernelOut;
+    if (out.codes) {
+        scratch.levels.resize(padded);
+        kernelOut.codes = scratch.levels.data();
+    }
+    if (out.values) {
+        scratch.values.resize(padded);
+        kernelOut.values = scratch.values.data();
+    }
+    if (m_lookup)
+        m_kernels->measureLookup(x, s.groups, s.padded(), grid, *m_lookup, kernelOut, &sums);
+    else
+        m_kernels->measureUniform(x, s.groups, s.padded(), grid, kernelOut, &sums);
+    writeOutputs(s, scratch, out);
+}
+
+void FusedQuantizer::writeOutputs(const Segment& s, const FusedScratch& scratch, const FusedOutput& out) const
+{
+    for (int64_t g = 0; g < s.groups; ++g) {
+        const int64_t from = g * s.padded();
+        const int64_t to = s.firstValue + g * s.size;
+        if (out.codes) {
+            std::transform(scratch.levels.begin() + from, scratch.levels.begin() + from + s.size, out.codes + to,
+                           [&](uint8_t level) { return m_codes[level]; });
+        }
+        if (out.values)
+            std::copy_n(scratch.values.begin() + from, s.size, out.values + to);
+        if (out.scales)
+            out.scales[s.firstGroup + g] = scratch.scale[size_t(g)];
+        if (out.zeros)
+            out.zeros[s.firstGroup + g] = int32_t(-scratch.lowest[size_t(g)]);
+    }
+}
+
+uint64_t FusedQuantizer::countClipped(const Segment& s, simd::Source x, const FusedScratch& scratch) const
+{
+    const Codebook& book = m_group.codebook();
+    uint64_t clipped = 0;
+    for (int64_t group = 0; group < s.groups; ++group) {
+        const size_t g = size_t(group);
+        const float zero = m_rule.asymmetric ? -scratch.lowest[g] : 0.0f;
+        const float inverse = scratch.inverse[g];
+        // Monotonic in x, so the ends of the range tell whether anything clips at all.
+        if (scratch.hi[g] * inverse + zero > book.clipHi || scratch.lo[g] * inverse + zero < book.clipLo)
+            clipped += m_kernels->countOutside(x.advanced(group * s.padded()), s.padded(), inverse, zero, book.clipLo,
+                                               book.clipHi);
+    }
+    return clipped;
+}
+
+void FusedQuantizer::measureByReference(const Segment& s, FusedScratch& scratch, const FusedOutput& out,
+                                        ErrorMetrics& metrics) const
+{
+    // The groups become the rows of a matrix of their own.
+    TensorParameters p = m_parameters;
+    p.rows = s.groups;
+    p.cols = s.size;
+    p.groupSize = p.groupsPerRow == 0 ? s.count() : s.size;
+    p.groupsPerRow = p.groupsPerRow == 0 ? 0 : 1;
+    const TensorQuantizer reference(std::move(p));
+    scratch.padded.resize(size_t(s.count()));
+    decodeValues(*m_kernels, s.x, s.count(), scratch.padded.data());
+    const float* x = scratch.padded.data();
+    ErrorMetrics part = reference.measureRows(x, 0, s.groups, out.values ? out.values + s.firstValue : nullptr);
+    part.bytes = 0;
+    metrics.merge(part);
+    if (!out.codes && !out.scales && !out.zeros)
+        return;
+    const QuantizedTensor q = reference.quantizeRows(x, 0, s.groups);
+    if (out.codes)
+        std::copy(q.codes.begin(), q.codes.end(), out.codes + s.firstValue);
+    if (out.scales)
+        std::copy(q.scales.begin(), q.scales.end(), out.scales + s.firstGroup);
+    if (out.zeros)
+        std::copy(q.zeros.begin(), q.zeros.end(), out.zeros + s.firstGroup);
+}
+
+uint64_t FusedQuantizer::sweep(simd::Source x, ValueRange range, ClipLimits tensorRange, FusedScratch& scratch,
+                               double* errors) const
+{
+    uint64_t finite = 0;
+    forEachBatch(x, range, [&](const Segment& s) { finite += sweepBatch(s, tensorRange, scratch, errors); });
+    return finite;
+}
+
+uint64_t FusedQuantizer::sweepBatch(const Segment& s, ClipLimits tensorRange, FusedScratch& scratch,
+                                    double* errors) const
+{
+    scratch.reserveGroups(s.groups);
+    const auto ratios = sweepRatios();
+    const bool zeroExact = !m_lookup || m_lookup->level[m_group.codebook().nearest(0)] == 0;
+    const simd::Source x = wholeVectors(s, scratch);
+    findRanges(s, x, scratch);
+    uint64_t finite = 0;
+    for (int64_t group = 0; group < s.groups; ++group) {
+        const size_t g = size_t(group);
+        const std::span values(groupFloats(s, x, group, scratch), size_t(s.size));
+        const bool perTensor = m_parameters.groupsPerRow == 0;
+        if (std::isfinite(scratch.absMax[g]) && (zeroExact || s.size == s.padded())) {
+            const ClipLimits range = perTensor ? tensorRange : ClipLimits{scratch.lo[g], scratch.hi[g]};
+            sweepGroup(values.data(), s.padded(), range, scratch);
+            for (size_t i = 0; i < ratios.size(); ++i)
+                errors[i] += double(scratch.ratioError[i]);
+            finite += uint64_t(s.size);
+            continue;
+        }
+        const ClipLimits range = perTensor ? tensorRange : finiteRange(values);
+        for (size_t i = 0; i < ratios.size(); ++i)
+            errors[i] += double(m_group.squaredError(values, m_group.fromLimits(scaledLimits(range, ratios[i]))));
+        finite += uint64_t(std::count_if(values.begin(), values.end(), [](float v) { return std::isfinite(v); }));
+    }
+    return finite;
+}
+
+} // namespace ql

@@ -1,0 +1,117 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Limits to scales, sixteen groups at a time, and the error of many candidate scales on one group; see lanes.h.
+// The arithmetic is that of GroupQuantizer, to the bit.
+#pragma once
+
+#include "core/compute/simd/measurekernels.h"
+
+namespace ql::simd::QL_ISA {
+namespace {
+
+/// a where the mask lane is -1, else b.
+QL_INLINE Floats select(Ints mask, Floats a, Floats b)
+{
+    Ints r;
+    QL_EACH r.p[k] = ((PartI)a.p[k] & mask.p[k]) | ((PartI)b.p[k] & ~mask.p[k]);
+    return asFloats(r);
+}
+QL_INLINE Ints lessThan(Floats a, Floats b)
+{
+    Ints r;
+    QL_EACH r.p[k] = a.p[k] < b.p[k];
+    return r;
+}
+QL_INLINE Floats divide(Floats a, Floats b)
+{
+    QL_EACH a.p[k] = a.p[k] / b.p[k];
+    return a;
+}
+
+/// Positive values to the nearest f16 or bf16, ties to even, never beyond the largest finite one.
+QL_INLINE Floats roundToHalf(Floats x)
+{
+    const Floats bounded = min(x, splat(65504.0f));
+    const Ints b = bits(bounded);
+    const Ints odd = shiftRight<13>(b) & splat(1);
+    const Floats normal = asFloats((b + splat(0xfff) + odd) & splat(int32_t(~0x1fff)));
+    // One half has the spacing of f16 subnormals as its last bit.
+    const Floats subnormal = (bounded + splat(0.5f)) - splat(0.5f);
+    return select(lessThan(bounded, splat(0x1p-14f)), subnormal, normal);
+}
+QL_INLINE Floats roundToBf16(Floats x)
+{
+    const Ints b = bits(min(x, asFloats(splat(0x7f7f0000))));
+    const Ints odd = shiftRight<16>(b) & splat(1);
+    return asFloats((b + splat(0x7fff) + odd) & splat(int32_t(~0xffff)));
+}
+
+void makeGrid(const GridRule& rule, const float* lo, const float* hi, int64_t count, const GridOutput& out)
+{
+    const Floats zero = splat(0.0f);
+    for (int64_t i = 0; i < count; i += kLanes) {
+        const Floats low = load(lo + i);
+        const Floats high = load(hi + i);
+        const Floats limit = rule.asymmetric ? high - low : max(zero - low, high);
+        Floats scale = divide(limit, splat(rule.divisor));
+        if (rule.rounding == GridRule::F16)
+            scale = roundToHalf(scale);
+        else if (rule.rounding == GridRule::Bf16)
+            scale = roundToBf16(scale);
+        const Floats inverse = divide(splat(1.0f), scale);
+        // 0, Inf and NaN fail one of these.
+        Ints usable = lessThan(zero, scale) & lessThan(zero, inverse);
+        usable = usable & lessThan(inverse, splat(__builtin_inff())) & lessThan(scale, splat(__builtin_inff()));
+        const Floats used = select(usable, inverse, zero);
+        store(out.scale + i, select(usable, scale, zero));
+        store(out.inverse + i, used);
+        if (!out.lowest)
+            continue;
+        Floats steps = zero;
+        if (rule.asymmetric) {
+            const Floats rounder = splat(12582912.0f);
+            const Floats y = min(max((zero - low) * used, zero), splat(rule.highest));
+            steps = (y + rounder) - rounder;
+        }
+        store(out.lowest + i, splat(rule.lowest) - steps);
+        store(out.highest + i, splat(rule.highest) - steps);
+    }
+}
+
+/// 16 partial sums per candidate, added at distances 8, 4, 2, 1.
+template <class Coder>
+QL_INLINE void sweepWith(const float* x, int64_t count, int candidates, Coder coder, float* errors)
+{
+    for (int c = 0; c < candidates; c += 4) {
+        Coder coders[4] = {coder, coder, coder, coder};
+        Floats sums[4] = {splat(0.0f), splat(0.0f), splat(0.0f), splat(0.0f)};
+        _Pragma("GCC unroll 4") for (int j = 0; j < 4; ++j) coders[j].enter(c + j);
+        for (int64_t i = 0; i < count; i += kLanes) {
+            const Floats v = load(x + i);
+            _Pragma("GCC unroll 4") for (int j = 0; j < 4; ++j)
+            {
+                const Floats e = v - coders[j].quantized(v);
+                sums[j] = sums[j] + e * e;
+            }
+        }
+        _Pragma("GCC unroll 4") for (int j = 0; j < 4; ++j)
+            errors[c + j] = foldLanes(sums[j], PartF{}, [](PartF a, PartF b) { return a + b; });
+    }
+}
+
+void sweepUniform(const float* x, int64_t count, int candidates, const GroupGrid& grid, float* errors)
+{
+    sweepWith(x, count, candidates, UniformCoder{grid, {}, {}, {}, {}, {}}, errors);
+}
+
+void sweepLookup(const float* x, int64_t count, int candidates, const GroupGrid& grid, const LookupCode& code,
+                 float* errors)
+{
+    if (code.folded)
+        sweepWith(x, count, candidates, LookupCoder<true>(grid, code), errors);
+    else
+        sweepWith(x, count, candidates, LookupCoder<false>(grid, code), errors);
+}
+
+} // namespace
+} // namespace ql::simd::QL_ISA
