@@ -189,7 +189,7 @@ private Q_SLOTS:
         QFETCH(int, what);
         Bytes content;
         for (int i = 0; i < 100000; ++i)
-            content.u32(uint32_t(i * i));
+            content.u32(uint32_t(i) * uint32_t(i));
         ZipBuilder zip;
         auto& member = zip.deflate("a", content);
         switch (what) {
