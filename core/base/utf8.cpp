@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/base/utf8.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace ql {
@@ -30,12 +31,17 @@ size_t sequenceLength(std::string_view text)
     return 0;
 }
 
+/// C0, C1, DEL, and what ends a line or turns its direction: U+2028-202E, U+2066-2069.
 bool isControl(std::string_view sequence)
 {
-    const auto lead = static_cast<uint8_t>(sequence[0]);
-    // C0, DEL, C1, and the line and paragraph separators U+2028 and U+2029
-    return lead < 0x20 || lead == 0x7F || (lead == 0xC2 && static_cast<uint8_t>(sequence[1]) < 0xA0) ||
-           sequence == "\xE2\x80\xA8" || sequence == "\xE2\x80\xA9";
+    const auto byte = [&](size_t i) { return static_cast<uint8_t>(sequence[i]); };
+    if (sequence.size() == 1)
+        return byte(0) < 0x20 || byte(0) == 0x7F;
+    if (sequence.size() == 2)
+        return byte(0) == 0xC2 && byte(1) < 0xA0;
+    if (byte(0) != 0xE2)
+        return false;
+    return (byte(1) == 0x80 && byte(2) >= 0xA8 && byte(2) <= 0xAE) || (byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9);
 }
 
 } // namespace
@@ -62,6 +68,18 @@ bool isOneLine(std::string_view text)
     return true;
 }
 
+std::string displayable(std::string_view text)
+{
+    std::string out;
+    while (!text.empty()) {
+        const size_t plain = std::min(text.find_first_of("\n\t"), text.size());
+        out += printable(text.substr(0, plain), std::string::npos);
+        out += text.substr(plain, 1);
+        text.remove_prefix(std::min(plain + 1, text.size()));
+    }
+    return out;
+}
+
 std::string printable(std::string_view text, size_t limit)
 {
     constexpr char kHex[] = "0123456789ABCDEF";
@@ -71,9 +89,9 @@ std::string printable(std::string_view text, size_t limit)
             return out + "...";
         const size_t length = sequenceLength(text);
         if (length == 0 || isControl(text.substr(0, length))) {
-            const auto byte = static_cast<uint8_t>(text[0]);
-            out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
-            text.remove_prefix(1);
+            for (const char c : text.substr(0, length == 0 ? 1 : length))
+                out += {'\\', 'x', kHex[static_cast<uint8_t>(c) >> 4], kHex[static_cast<uint8_t>(c) & 15]};
+            text.remove_prefix(length == 0 ? 1 : length);
         } else {
             out += text.substr(0, length);
             text.remove_prefix(length);

@@ -14,5 +14,7 @@ bool isUtf8(std::string_view text);
 bool isOneLine(std::string_view text);
 /// `text` for a message: control and malformed bytes as \xNN, at most about `limit` bytes, then "...".
 std::string printable(std::string_view text, size_t limit = 80);
+/// The whole text with the same escapes, but its lines and tabs as they are.
+std::string displayable(std::string_view text);
 
 } // namespace ql

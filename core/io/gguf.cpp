@@ -38,8 +38,6 @@ public:
         QL_CHECK(readCounts());
         for (uint64_t i = 0; i < m_keyCount; ++i)
             QL_CHECK(readKey(i));
-        m_file.tensors.reserve(static_cast<size_t>(m_tensorCount));
-        m_names.reserve(static_cast<size_t>(m_tensorCount));
         for (uint64_t i = 0; i < m_tensorCount; ++i)
             QL_CHECK(readTensor(i));
         QL_CHECK(layOut());

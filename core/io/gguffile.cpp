@@ -104,7 +104,7 @@ std::string GgufFile::preview(const GgufValue& value) const
 {
     const auto* array = std::get_if<GgufArray>(&value);
     if (array == nullptr)
-        return toText(value);
+        return displayable(toText(value));
     const auto first = elements(*array, kPreviewElements);
     if (!first || array->count == 0)
         return toText(value);

@@ -168,7 +168,6 @@ Result<Directory> DirectoryReader::locate64(uint64_t end) const
 Result<std::vector<Entry>> DirectoryReader::readEntries(const Directory& directory) const
 {
     std::vector<Entry> entries;
-    entries.reserve(static_cast<size_t>(directory.entries));
     std::unordered_set<std::string> names;
     ByteCursor in(m_archive, directory.offset);
     for (uint64_t i = 0; i < directory.entries; ++i) {

@@ -4,6 +4,7 @@
 #include "core/model/readers.h"
 
 #include "core/base/utf8.h"
+#include "core/io/modelfolder.h"
 #include "core/io/npy.h"
 #include "core/io/zip.h"
 
@@ -13,6 +14,7 @@ namespace ql {
 namespace {
 
 constexpr std::string_view kExtension = ".npy";
+constexpr std::string_view kPickle = "data.pkl"; ///< what PyTorch's archives hold
 
 /// A column-major matrix is stored as its transpose would be, row-major.
 Result<TensorInfo> tensorOf(std::string name, const NpyArray& array, const std::string& where)
@@ -57,6 +59,8 @@ Result<Model::Contents> readNpzModel(std::shared_ptr<const ByteSource> file)
     contents.format = ModelFormat::Npz;
     contents.files.push_back(file);
     for (const ZipMember& member : members) {
+        if (member.name.ends_with(kPickle))
+            return pickleRefused(file->name());
         if (!member.name.ends_with(kExtension) || member.name.size() == kExtension.size()) {
             contents.warnings.push_back(file->name() + ": member '" + printable(member.name) + "' is no array; left out");
             continue;

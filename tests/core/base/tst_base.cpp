@@ -6,6 +6,7 @@
 #include "core/base/jobcontrol.h"
 #include "core/base/result.h"
 #include "core/base/threadpool.h"
+#include "core/base/utf8.h"
 
 #include <QTest>
 
@@ -105,6 +106,50 @@ private Q_SLOTS:
             },
             stop.get_token());
         QVERIFY(started < 1000);
+    }
+
+    void judgesText_data()
+    {
+        QTest::addColumn<QByteArray>("text");
+        QTest::addColumn<bool>("utf8");
+        QTest::addColumn<bool>("oneLine");
+        QTest::newRow("empty") << QByteArray("") << true << true;
+        QTest::newRow("plain") << QByteArray("blk.0.attn_q") << true << true;
+        QTest::newRow("two, three and four bytes") << QByteArray("\xC3\xA4\xE9\x87\x8D\xF0\x9F\x98\x80") << true << true;
+        QTest::newRow("new line") << QByteArray("a\nb") << true << false;
+        QTest::newRow("zero byte") << QByteArray("a\0b", 3) << true << false;
+        QTest::newRow("delete") << QByteArray("\x7F") << true << false;
+        QTest::newRow("C1 control") << QByteArray("\xC2\x9B") << true << false;
+        QTest::newRow("no-break space") << QByteArray("\xC2\xA0") << true << true;
+        QTest::newRow("paragraph separator") << QByteArray("\xE2\x80\xA9") << true << false;
+        QTest::newRow("right-to-left override") << QByteArray("\xE2\x80\xAE") << true << false;
+        QTest::newRow("direction isolate") << QByteArray("\xE2\x81\xA6") << true << false;
+        QTest::newRow("dash") << QByteArray("\xE2\x80\x94") << true << true;
+        QTest::newRow("lone continuation") << QByteArray("\x80") << false << false;
+        QTest::newRow("overlong two") << QByteArray("\xC1\x81") << false << false;
+        QTest::newRow("overlong three") << QByteArray("\xE0\x9F\xBF") << false << false;
+        QTest::newRow("overlong four") << QByteArray("\xF0\x8F\xBF\xBF") << false << false;
+        QTest::newRow("surrogate") << QByteArray("\xED\xA0\x80") << false << false;
+        QTest::newRow("beyond U+10FFFF") << QByteArray("\xF4\x90\x80\x80") << false << false;
+        QTest::newRow("cut short") << QByteArray("\xF0\x9F\x98") << false << false;
+        QTest::newRow("byte FF") << QByteArray("\xFF") << false << false;
+    }
+    void judgesText()
+    {
+        QFETCH(QByteArray, text);
+        const std::string_view bytes(text.constData(), size_t(text.size()));
+        QTEST(isUtf8(bytes), "utf8");
+        QTEST(isOneLine(bytes), "oneLine");
+        QVERIFY(isOneLine(printable(bytes)));
+        QFETCH(bool, oneLine);
+        QCOMPARE(printable(bytes) == bytes, oneLine);
+    }
+
+    void escapesText()
+    {
+        QCOMPARE(printable("a\n\xFF"), std::string("a\\x0A\\xFF"));
+        QCOMPARE(displayable("a\n\tb\x1B"), std::string("a\n\tb\\x1B"));
+        QCOMPARE(printable(std::string(100, 'x'), 5), std::string("xxxxx..."));
     }
 
     void poolRethrows()

@@ -245,7 +245,7 @@ private Q_SLOTS:
         for (int i = 0; i < 1000; ++i)
             many.string("token number " + std::to_string(i) + " with a long tail of text behind it");
         builder.array("many", uint32_t(GgufType::String), 1000, many);
-        builder.text("general.description", "two\nlines");
+        builder.text("general.description", "two\nlines, \x1B[2J and \xFF");
         const auto contents = readGgufModel(builder.source(), FileAccess::Map);
         QVERIFY(contents);
         const auto& metadata = contents->metadata;
@@ -253,6 +253,7 @@ private Q_SLOTS:
         QCOMPARE(metadata.at("tokenizer.ggml.scores"), std::string("[0.5, -1, 2 f32]"));
         QVERIFY(metadata.at("many").ends_with(", ... 1000 string]"));
         QVERIFY(metadata.at("many").size() < 200);
+        QCOMPARE(metadata.at("general.description"), std::string("two\nlines, \\x1B[2J and \\xFF"));
         QCOMPARE(metadata.at("llama.block_count"), std::string("1"));
     }
 };

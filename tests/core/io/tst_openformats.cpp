@@ -158,6 +158,17 @@ private Q_SLOTS:
         QVERIFY(model.checkUnchanged());
     }
 
+    void aPyTorchArchiveIsRefusedAsAPickle()
+    {
+        QTemporaryDir folder;
+        ZipBuilder zip;
+        zip.store("archive/version", Bytes().zeros(300));
+        zip.store("archive/data.pkl", Bytes().raw("\x80\2."));
+        const auto opened = openBytes(folder, "model.pt", zip.build());
+        QVERIFY(!opened);
+        QCOMPARE(opened.error().code, ErrorCode::PickleRefused);
+    }
+
     void aZipWithoutArraysIsNoModel()
     {
         QTemporaryDir folder;
