@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// CommandPalette: Ctrl+K. Finds actions, tensors and help topics by fuzzy text.
+// CommandPalette: Ctrl+K. Finds actions, tensors, rules and help topics by fuzzy text.
 #pragma once
 
 #include <QAction>
@@ -19,10 +19,17 @@ public:
     ~CommandPalette() override;
     void setActions(const QList<QAction*>& actions);
     void setTensors(const QStringList& names); ///< index in this list is the tensor index
+    void setRules(const QStringList& rules);
+    void setHelpTopics(const QStringList& topics);
     void popup();                              ///< centred at the top of the parent window, focus in the line
 
 Q_SIGNALS:
     void tensorChosen(int tensor);
+    void ruleChosen(int rule);       ///< index in setRules()
+    void helpTopicChosen(int topic); ///< index in setHelpTopics()
+
+protected:
+    bool eventFilter(QObject* watched, QEvent* event) override;
 
 private:
     struct Private;
