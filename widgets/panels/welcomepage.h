@@ -25,6 +25,13 @@ Q_SIGNALS:
     void openBundledRequested(bool withOutliers);
     void taskRequested(ql::WelcomePage::Task task);
 
+protected:
+    bool eventFilter(QObject* watched, QEvent* event) override;
+    void dragEnterEvent(QDragEnterEvent* event) override;
+    void dragLeaveEvent(QDragLeaveEvent* event) override;
+    void dropEvent(QDropEvent* event) override;
+    void paintEvent(QPaintEvent* event) override;
+
 private:
     struct Private;
     std::unique_ptr<Private> d;
