@@ -322,7 +322,7 @@ int LayersModel::columnCount(const QModelIndex&) const
 
 QVariant LayersModel::data(const QModelIndex& index, int role) const
 {
-    return checkIndex(index, CheckIndexOption::IndexIsValid) ? layerCellData(d->cellAt(index), role) : QVariant();
+    return index.isValid() ? layerCellData(d->cellAt(index), role) : QVariant();
 }
 
 QVariant LayersModel::headerData(int section, Qt::Orientation orientation, int role) const

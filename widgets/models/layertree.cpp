@@ -109,7 +109,8 @@ QString LayerTree::shortName(const Model& model, int tensor) const
     name = name.substr(top.prefix, name.size() - top.prefix - suffix);
     if (top.group && name.size() > kWeight.size() && name.ends_with(kWeight))
         name.remove_suffix(kWeight.size());
-    return fromView(name);
+    const bool onlyNumber = name.find_first_not_of("0123456789") == std::string_view::npos;
+    return onlyNumber ? QCoreApplication::translate("LayerTree", "Block %1").arg(fromView(name)) : fromView(name);
 }
 
 } // namespace ql

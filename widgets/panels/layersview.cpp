@@ -22,7 +22,7 @@ struct Placement {
 };
 // What decides comes first, so that a narrow dock shows it without scrolling.
 constexpr Placement kPlacements[] = {
-    {LayersModel::NameColumn, 19, true},           {LayersModel::SchemeColumn, 11, true},
+    {LayersModel::NameColumn, 18, true},           {LayersModel::SchemeColumn, 10, true},
     {LayersModel::SqnrColumn, 9, true},            {LayersModel::BitsColumn, 7, true},
     {LayersModel::SizeColumn, 9, true},            {LayersModel::KurtosisColumn, 8, true},
     {LayersModel::OutliersColumn, 13, true},       {LayersModel::RelativeErrorColumn, 9, true},

@@ -39,6 +39,15 @@ QString changeText(Trend trend, double difference)
     return signedNumberText(difference) + symbol;
 }
 
+/// What formatBytes() divides by for this many bytes.
+double bytesDivisor(uint64_t bytes)
+{
+    double divisor = 1;
+    while (double(bytes) / divisor >= 999.5)
+        divisor *= 1000;
+    return divisor;
+}
+
 } // namespace
 
 struct MetricsPanel::Private {
@@ -59,8 +68,8 @@ void MetricsPanel::Private::build()
 {
     auto* grid = new QGridLayout(q);
     grid->setContentsMargins(theme::kSpacing, theme::kSpacing / 2, theme::kSpacing, theme::kSpacing);
-    grid->setHorizontalSpacing(theme::kSpacing);
-    grid->setVerticalSpacing(3);
+    grid->setHorizontalSpacing(theme::kSpacing / 2);
+    grid->setVerticalSpacing(theme::kSpacing / 2);
     grid->setColumnStretch(0, 1);
     state = new QLabel(q);
     state->setFont(theme::smallFont());
@@ -78,12 +87,15 @@ void MetricsPanel::Private::build()
         row.value->setFont(theme::numberFont());
         row.value->setAlignment(Qt::AlignRight | Qt::AlignVCenter);
         row.value->setTextInteractionFlags(Qt::TextSelectableByMouse);
-        row.value->setMinimumWidth(row.value->fontMetrics().horizontalAdvance(QStringLiteral("−0.00e−00")));
+        row.value->setFixedWidth(row.value->fontMetrics().horizontalAdvance(QStringLiteral("0.000000")) + 2);
         row.unit->setFont(theme::smallFont());
         row.unit->setForegroundRole(QPalette::PlaceholderText);
-        row.change->setFont(theme::numberFont());
+        row.unit->setFixedWidth(row.unit->fontMetrics().horizontalAdvance(QStringLiteral("bits/w")) + 2);
+        QFont changeFont = theme::numberFont();
+        changeFont.setPointSizeF(theme::smallFont().pointSizeF());
+        row.change->setFont(changeFont);
         row.change->setAlignment(Qt::AlignRight | Qt::AlignVCenter);
-        row.change->setMinimumWidth(row.change->fontMetrics().horizontalAdvance(QStringLiteral("−0.00e−00 ▲")));
+        row.change->setFixedWidth(row.change->fontMetrics().horizontalAdvance(QStringLiteral("−0.000000 ▲")) + 2);
         const QString tip = QStringLiteral("<b>%1</b><br><code>%2</code><br>%3 %4")
                                 .arg(name, QString::fromUtf8(figure.formula).toHtmlEscaped(),
                                      metricText(figure.meaning).toHtmlEscaped(),
@@ -144,7 +156,8 @@ void MetricsPanel::Private::showChange(const MetricFigure& figure, const Row& ro
     const Trend trend = trendOf(figure, now, before);
     const QString name = metricText(figure.name);
     const QString was = QStringLiteral(" (%1 → %2)").arg(numberText(before), numberText(now));
-    row.change->setText(changeText(trend, now - before));
+    const double unit = qstrcmp(figure.unit, "bytes") == 0 ? bytesDivisor(metrics->bytes) : 1;
+    row.change->setText(changeText(trend, (now - before) / unit));
     row.change->setToolTip((trend == Trend::Better  ? tr("%1 is better than before").arg(name)
                             : trend == Trend::Worse ? tr("%1 is worse than before").arg(name)
                                                     : tr("%1 is as before").arg(name)) +

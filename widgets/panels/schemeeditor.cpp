@@ -4,6 +4,7 @@
 
 #include "widgets/models/numbertext.h"
 #include "widgets/panels/copyline.h"
+#include "widgets/panels/elidedlabel.h"
 #include "widgets/panels/schemeform.h"
 #include "widgets/theme.h"
 
@@ -46,7 +47,7 @@ struct SchemeEditor::Private {
     QString modelPath;
     SchemeFields pending; ///< edited since the last setSubjects()
 
-    QLabel* heading;
+    ElidedLabel* heading;
     QWidget* body;
     QComboBox* scope;
     SchemeForm* form;
@@ -59,7 +60,8 @@ struct SchemeEditor::Private {
     CopyLine* command;
 
     void build();
-    QLayout* buildActions();
+    void buildActions();
+    void showLock();
     void edited(SchemeField field, bool finished);
     QString misfit(int* fitting) const;
     void showScopes();
@@ -69,28 +71,18 @@ struct SchemeEditor::Private {
     void colour();
 };
 
-QLayout* SchemeEditor::Private::buildActions()
+void SchemeEditor::Private::buildActions()
 {
     lock = new QToolButton(q);
-    lock->setText(tr("Lock"));
     lock->setIcon(theme::icon(QStringLiteral("lock")));
-    lock->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
     lock->setCheckable(true);
-    lock->setFocusPolicy(Qt::StrongFocus);
-    lock->setToolTip(tr("A locked tensor keeps its scheme whatever rules and searches say."));
     reset = new QToolButton(q);
-    reset->setText(tr("Back to rule"));
     reset->setIcon(theme::icon(QStringLiteral("reset")));
-    reset->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
-    reset->setFocusPolicy(Qt::StrongFocus);
+    reset->setAccessibleName(tr("Back to rule"));
+    for (QToolButton* button : {lock, reset})
+        button->setFocusPolicy(Qt::StrongFocus);
     connect(lock, &QToolButton::clicked, q, [this](bool locked) { Q_EMIT q->lockToggled(locked); });
     connect(reset, &QToolButton::clicked, q, &SchemeEditor::resetRequested);
-    auto* row = new QHBoxLayout;
-    row->setSpacing(theme::kSpacing);
-    row->addWidget(lock);
-    row->addWidget(reset);
-    row->addStretch(1);
-    return row;
 }
 
 void SchemeEditor::Private::build()
@@ -103,8 +95,7 @@ void SchemeEditor::Private::build()
         label->setAccessibleName(name);
         return label;
     };
-    heading = new QLabel(q);
-    heading->setTextFormat(Qt::PlainText);
+    heading = new ElidedLabel(Qt::ElideMiddle, q);
     heading->setAccessibleName(tr("What is edited"));
     scope = new QComboBox(q);
     scope->setAccessibleName(tr("Applies to"));
@@ -123,6 +114,9 @@ void SchemeEditor::Private::build()
     scopeLabel->setBuddy(scope);
     scopeRow->addWidget(scopeLabel);
     scopeRow->addWidget(scope, 1);
+    buildActions();
+    scopeRow->addWidget(lock);
+    scopeRow->addWidget(reset);
     auto* inner = new QWidget(q);
     auto* column = new QVBoxLayout(inner);
     column->setContentsMargins(theme::kSpacing, theme::kSpacing, theme::kSpacing, theme::kSpacing);
@@ -134,7 +128,6 @@ void SchemeEditor::Private::build()
     column->addWidget(form);
     column->addWidget(message);
     column->addWidget(cost);
-    column->addLayout(buildActions());
     column->addWidget(schemeText);
     column->addWidget(command);
     column->addStretch(1);
@@ -200,7 +193,7 @@ void SchemeEditor::Private::showScopes()
     const QSignalBlocker blocker(scope);
     scope->clear();
     scope->addItem(tr("This tensor"), int(EditScope::Tensor));
-    scope->addItem(many ? tr("The selection (%1 tensors)").arg(subjects.size()) : tr("The selection"),
+    scope->addItem(many ? tr("%1 selected tensors").arg(subjects.size()) : tr("The selection"),
                    int(EditScope::Selection));
     scope->addItem(oneRole ? tr("All %1 tensors").arg(fromStd(roleName(role))) : tr("All with this role"),
                    int(EditScope::Role));
@@ -232,7 +225,6 @@ void SchemeEditor::Private::showBecause()
     }
     const Subject& first = subjects.first();
     heading->setText(subjects.size() == 1 ? first.name : tr("%1 tensors").arg(subjects.size()));
-    heading->setToolTip(first.name);
     if (subjects.size() == 1) {
         const QString fallback = fromStd(first.decision.fallback);
         because->setText(tr("Because: %1").arg(fromStd(first.decision.because)) +
@@ -249,6 +241,23 @@ void SchemeEditor::Private::showBecause()
         because->setText(tr("Because: %1").arg(parts.join(QLatin1String(", "))));
     }
     because->setToolTip(because->text());
+}
+
+void SchemeEditor::Private::showLock()
+{
+    const auto locked = std::count_if(subjects.begin(), subjects.end(), [](const auto& s) { return s.decision.locked; });
+    lock->setEnabled(!subjects.isEmpty());
+    lock->setChecked(locked > 0 && locked == subjects.size());
+    lock->setToolTip(lock->isChecked() ? tr("Locked: the scheme stays whatever rules and searches say. Click to unlock.")
+                     : locked > 0      ? tr("Lock all (%1 of %2 are locked).").arg(locked).arg(subjects.size())
+                                       : tr("Lock: the scheme stays whatever rules and searches say."));
+    lock->setAccessibleName(lock->isChecked() ? tr("Unlock") : tr("Lock"));
+    const bool overridden = std::any_of(subjects.begin(), subjects.end(), [](const Subject& s) {
+        return s.decision.source == Decision::Source::Override;
+    });
+    reset->setEnabled(overridden);
+    reset->setToolTip(overridden ? tr("Drop the override: back to the rules and the default.")
+                                 : tr("There is no override to drop: rules and the default decide already."));
 }
 
 void SchemeEditor::Private::showTexts()
@@ -313,17 +322,7 @@ void SchemeEditor::setSubjects(const QList<Subject>& subjects)
     d->showBecause();
     d->showTexts();
     d->showMessage({});
-    const auto locked = std::count_if(subjects.begin(), subjects.end(), [](const auto& s) { return s.decision.locked; });
-    d->lock->setEnabled(!subjects.isEmpty());
-    d->lock->setChecked(locked > 0 && locked == subjects.size());
-    d->lock->setText(locked > 0 && locked < subjects.size() ? tr("Lock (%1 of %2 are)").arg(locked).arg(subjects.size())
-                                                            : d->lock->isChecked() ? tr("Locked") : tr("Lock"));
-    const bool overridden = std::any_of(subjects.begin(), subjects.end(), [](const Subject& s) {
-        return s.decision.source == Decision::Source::Override;
-    });
-    d->reset->setEnabled(overridden);
-    d->reset->setToolTip(overridden ? tr("Drop the override: back to the rules and the default.")
-                                    : tr("There is no override to drop: rules and the default decide already."));
+    d->showLock();
 }
 
 void SchemeEditor::setModelPath(const QString& path)

@@ -198,10 +198,11 @@ void SchemeForm::Private::buildScale()
     rounding = new SegmentedChoice({tr("Nearest"), tr("Stochastic")}, q);
     rounding->setOptionToolTip(0, tr("Round half to even, unless the format defines otherwise."));
     rounding->setOptionToolTip(1, tr("Up with the probability of the remainder; the same seed gives the same bytes."));
-    addRow(tr("Rounding"), rounding);
     seed = new QLineEdit(q);
+    seed->setFixedWidth(seed->fontMetrics().horizontalAdvance('0') * 6);
+    seed->setAccessibleName(tr("Seed"));
     seed->setValidator(new QRegularExpressionValidator(QRegularExpression(QStringLiteral("[0-9]{1,19}")), seed));
-    addRow(tr("Seed"), seed);
+    addRow(tr("Rounding"), pair(rounding, seed), rounding);
     scaleType = new QComboBox(q);
     for (const auto& [type, name] : kScaleTypes)
         scaleType->addItem(QString::fromLatin1(name), int(type));
@@ -319,8 +320,10 @@ void SchemeForm::Private::show()
         groupSize->addItem(QString::number(scheme.groupSize), scheme.groupSize);
     groupSize->setCurrentIndex(mixed.testFlag(SchemeField::Granularity) ? -1 : groupSize->findData(scheme.groupSize));
     if (!seed->hasFocus() || seed->text().toULongLong() != scheme.seed)
-        seed->setText(mixed.testFlag(SchemeField::Rounding) ? QString() : QString::number(scheme.seed));
-    seed->setPlaceholderText(mixed.testFlag(SchemeField::Rounding) ? tr("mixed") : QString());
+        seed->setText(mixed.testFlag(SchemeField::Rounding) || scheme.rounding == Rounding::Nearest
+                          ? QString()
+                          : QString::number(scheme.seed));
+    seed->setPlaceholderText(mixed.testFlag(SchemeField::Rounding) ? tr("mixed") : tr("seed"));
     scaleType->setCurrentIndex(mixed.testFlag(SchemeField::ScaleType) ? -1 : scaleType->findData(int(scheme.scaleType)));
     doubleQuant->setCheckState(mixed.testFlag(SchemeField::DoubleQuant) ? Qt::PartiallyChecked
                                : scheme.doubleQuant                     ? Qt::Checked
@@ -367,7 +370,7 @@ void SchemeForm::Private::enable()
     set(clip, SchemeField::Clip, tr("Where the range is cut before the scale is chosen."));
     clipParameter->setEnabled(open.testFlag(SchemeField::Clip));
     set(rounding, SchemeField::Rounding, tr("How values between two levels are rounded."));
-    set(seed, SchemeField::Rounding, tr("The same seed gives the same bytes on every device."));
+    set(seed, SchemeField::Rounding, tr("Seed: the same number gives the same bytes on every device."));
     if (seed->isEnabled() && scheme.rounding == Rounding::Nearest) {
         seed->setEnabled(false);
         seed->setToolTip(tr("Only stochastic rounding draws random numbers."));
@@ -383,7 +386,7 @@ void SchemeForm::Private::enable()
                                    .arg(bits->minimum())
                                    .arg(bits->maximum()));
     for (QLabel* label : labels)
-        label->setEnabled(label->buddy()->isEnabled());
+        label->setEnabled(label->buddy()->isEnabledTo(q));
 }
 
 SchemeForm::SchemeForm(QWidget* parent) : QWidget(parent), d(std::make_unique<Private>())

@@ -19,7 +19,10 @@ SegmentedChoice::SegmentedChoice(const QStringList& options, QWidget* parent)
         auto* button = new QToolButton(this);
         button->setText(option);
         button->setCheckable(true);
-        button->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+        // Narrower than the style's own padding would allow, so that three options fit a narrow dock.
+        button->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
+        button->setMinimumWidth(button->fontMetrics().horizontalAdvance(option) + 8);
+        button->setStyleSheet(QStringLiteral("QToolButton { padding: 3px 1px; }"));
         button->setFocusPolicy(Qt::StrongFocus);
         m_buttons->addButton(button, m_buttons->buttons().size());
         row->addWidget(button);
