@@ -45,6 +45,13 @@ public:
                                                  int64_t firstRow, int64_t rows, const JobControl& job) = 0;
     /// out holds q.rows * q.cols values.
     virtual Status dequantize(const QuantizedTensor& q, float* out, const JobControl& job) = 0;
+    /// The parts of an analysis that stay on the host: work(i) for every i, on the caller's thread unless the backend
+    /// has others. After a stop request no further index starts.
+    virtual void parallelFor(int64_t count, const std::function<void(int64_t index)>& work, std::stop_token stop)
+    {
+        for (int64_t i = 0; i < count && !stop.stop_requested(); ++i)
+            work(i);
+    }
 };
 
 } // namespace ql

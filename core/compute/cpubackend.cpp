@@ -38,6 +38,11 @@ BackendInfo CpuBackend::info() const
     return info;
 }
 
+void CpuBackend::parallelFor(int64_t count, const std::function<void(int64_t index)>& work, std::stop_token stop)
+{
+    m_pool->parallelFor(count, work, std::move(stop));
+}
+
 Result<TensorStats> CpuBackend::statistics(const TensorView& tensor, const JobControl& job)
 {
     return reduceTiles(*m_pool, tensor, 4096, job, TensorStats{}, [&] {

@@ -26,6 +26,7 @@ public:
     Result<QuantizedTensor> quantizeRows(const TensorView& tensor, const TensorParameters& parameters, int64_t firstRow,
                                          int64_t rows, const JobControl& job) override;
     Status dequantize(const QuantizedTensor& q, float* out, const JobControl& job) override;
+    void parallelFor(int64_t count, const std::function<void(int64_t index)>& work, std::stop_token stop) override;
 
 private:
     std::shared_ptr<ThreadPool> m_pool;
