@@ -1,0 +1,411 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "widgets/panels/weightspage.h"
+
+#include "widgets/panels/segmentedchoice.h"
+#include "widgets/plots/channelsplot.h"
+#include "widgets/plots/clipsweepplot.h"
+#include "widgets/plots/distributionplot.h"
+#include "widgets/plots/errorplot.h"
+#include "widgets/plots/formatsplot.h"
+#include "widgets/plots/occupancyplot.h"
+#include "widgets/theme.h"
+
+#include <QComboBox>
+#include <QDataStream>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QMenu>
+#include <QSplitter>
+#include <QStackedWidget>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+namespace ql {
+namespace {
+
+constexpr quint32 kStateVersion = 1;
+
+QToolButton* makeToggle(const QString& text, const QString& tip)
+{
+    auto* button = new QToolButton;
+    button->setText(text);
+    button->setToolTip(tip);
+    button->setCheckable(true);
+    button->setFocusPolicy(Qt::StrongFocus);
+    return button;
+}
+
+/// A button whose menu holds the actions of a plot.
+QToolButton* makePlotMenu(const QString& name)
+{
+    auto* button = new QToolButton;
+    button->setIcon(theme::icon("export"));
+    button->setToolTip(name);
+    button->setAccessibleName(name);
+    button->setPopupMode(QToolButton::InstantPopup);
+    button->setFocusPolicy(Qt::StrongFocus);
+    button->setMenu(new QMenu(button));
+    return button;
+}
+
+QHBoxLayout* makeRow()
+{
+    auto* row = new QHBoxLayout;
+    row->setContentsMargins(theme::kSpacing, 4, theme::kSpacing, 4);
+    row->setSpacing(theme::kSpacing);
+    return row;
+}
+
+} // namespace
+
+struct WeightsPage::Private {
+    WeightsPage* page = nullptr;
+    QString caption, part;
+    Scheme scheme;
+
+    DistributionPlot* distribution = new DistributionPlot;
+    ClipSweepPlot* sweep = new ClipSweepPlot;
+    ErrorPlot* error = new ErrorPlot;
+    OccupancyPlot* occupancy = new OccupancyPlot;
+    FormatsPlot* formats = new FormatsPlot;
+    ChannelsPlot* channels = new ChannelsPlot;
+
+    SegmentedChoice* xMode = nullptr;
+    SegmentedChoice* second = nullptr;
+    QToolButton *logCounts = nullptr, *counts = nullptr, *overlays = nullptr, *partChip = nullptr;
+    QToolButton *sorted = nullptr, *secondMenu = nullptr;
+    QComboBox* measure = nullptr;
+    QList<QAction*> overlayActions;
+    QSplitter* splitter = nullptr;
+    QStackedWidget *plots = nullptr, *whole = nullptr;
+    QLabel *failure = nullptr, *notice = nullptr;
+
+    PlotView* secondView() const { return static_cast<PlotView*>(plots->currentWidget()); }
+    QList<PlotView*> views() const { return {distribution, sweep, error, occupancy, formats, channels}; }
+    QWidget* makeFirst();
+    QWidget* makeSecond();
+    void addOverlays();
+    void connectPlots();
+    void showSecond();
+    void setXMode(int index);
+    void updateCaption();
+    void updateSweep() { sweep->setCurrent(scheme, distribution->clip().ratio()); }
+    void edited(const Scheme& changed, bool finished);
+};
+
+QWidget* WeightsPage::Private::makeFirst()
+{
+    auto* panel = new QWidget;
+    auto* row = makeRow();
+    xMode = new SegmentedChoice({tr("Values"), tr("Scale units")});
+    xMode->setAccessibleName(tr("Horizontal axis"));
+    xMode->setOptionToolTip(0, tr("Horizontal axis in weight units.\nGroups have their own grids: the one of the median "
+                                  "scale is drawn, with the 5–95 % spread of scales above each line."));
+    xMode->setOptionToolTip(1, tr("Every weight divided by the scale of its group.\nHere one grid is exact for every "
+                                  "group."));
+    counts = makeToggle(tr("Counts"), tr("Vertical axis: values per bin instead of density"));
+    logCounts = makeToggle(tr("Log"), tr("Logarithmic vertical axis: shows the tails"));
+    overlays = new QToolButton;
+    overlays->setText(tr("Overlays ▾"));
+    overlays->setToolTip(tr("What is drawn on top of the histogram"));
+    overlays->setPopupMode(QToolButton::InstantPopup);
+    overlays->setFocusPolicy(Qt::StrongFocus);
+    overlays->setMenu(new QMenu(overlays));
+    addOverlays();
+    partChip = new QToolButton;
+    partChip->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+    partChip->setIcon(theme::icon("close"));
+    partChip->setFocusPolicy(Qt::StrongFocus);
+    partChip->setToolTip(tr("Back to the whole tensor"));
+    partChip->hide();
+    QToolButton* menu = makePlotMenu(tr("Copy or save this plot"));
+    menu->menu()->addActions(distribution->actions());
+    row->addWidget(xMode);
+    row->addWidget(counts);
+    row->addWidget(logCounts);
+    row->addWidget(overlays);
+    row->addWidget(partChip);
+    row->addStretch();
+    row->addWidget(menu);
+    auto* layout = new QVBoxLayout(panel);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->setSpacing(0);
+    layout->addLayout(row);
+    layout->addWidget(distribution, 1);
+    return panel;
+}
+
+void WeightsPage::Private::addOverlays()
+{
+    const std::pair<DistributionPlot::Overlay, QString> entries[] = {
+        {DistributionPlot::Codes, tr("Code grid")},
+        {DistributionPlot::Occupancy, tr("Occupancy of the codes")},
+        {DistributionPlot::Outliers, tr("Values beyond the view")},
+        {DistributionPlot::NormalFit, tr("Normal distribution with the same mean and deviation")},
+        {DistributionPlot::Quantized, tr("Quantized distribution")},
+    };
+    for (const auto& [overlay, text] : entries) {
+        QAction* action = overlays->menu()->addAction(text);
+        action->setCheckable(true);
+        action->setChecked(distribution->overlays().testFlag(overlay));
+        overlayActions << action;
+        QObject::connect(action, &QAction::toggled, distribution, [this, flag = overlay](bool on) {
+            DistributionPlot::Overlays now = distribution->overlays();
+            distribution->setOverlays(now.setFlag(flag, on));
+        });
+    }
+}
+
+QWidget* WeightsPage::Private::makeSecond()
+{
+    auto* panel = new QWidget;
+    auto* row = makeRow();
+    second = new SegmentedChoice({tr("Clip sweep"), tr("Error"), tr("Occupancy"), tr("Formats"), tr("Channels")});
+    second->setAccessibleName(tr("Second plot"));
+    const QStringList tips{tr("Mean squared error against the clip ratio, with the four methods marked"),
+                           tr("Histogram of reconstructed minus original value"),
+                           tr("Share of the values that every code stores, and the entropy of the codes"),
+                           tr("Signal to quantization noise (SQNR, dB) against bits per weight for every format"),
+                           tr("Range, scale and error of every output channel")};
+    for (int i = 0; i < tips.size(); ++i)
+        second->setOptionToolTip(i, tips[i]);
+    measure = new QComboBox;
+    measure->addItems({tr("Absolute maximum"), tr("Scale"), tr("RMS error"), tr("Relative error")});
+    measure->setAccessibleName(tr("Measure of the channels"));
+    measure->setToolTip(tr("Relative error: ‖x̂ − x‖ ÷ ‖x‖ of the channel, in percent"));
+    sorted = makeToggle(tr("Sort"), tr("Largest first instead of channel order"));
+    secondMenu = makePlotMenu(tr("Copy or save this plot"));
+    row->addWidget(second);
+    row->addStretch();
+    row->addWidget(measure);
+    row->addWidget(sorted);
+    row->addWidget(secondMenu);
+    plots = new QStackedWidget;
+    for (PlotView* view : {static_cast<PlotView*>(sweep), static_cast<PlotView*>(error),
+                           static_cast<PlotView*>(occupancy), static_cast<PlotView*>(formats),
+                           static_cast<PlotView*>(channels)})
+        plots->addWidget(view);
+    auto* layout = new QVBoxLayout(panel);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->setSpacing(0);
+    layout->addLayout(row);
+    layout->addWidget(plots, 1);
+    return panel;
+}
+
+void WeightsPage::Private::connectPlots()
+{
+    const auto edit = [this](const Scheme& changed, bool finished) { edited(changed, finished); };
+    QObject::connect(distribution, &DistributionPlot::schemeEdited, page, edit);
+    QObject::connect(sweep, &ClipSweepPlot::schemeEdited, page, edit);
+    QObject::connect(formats, &FormatsPlot::schemeEdited, page, edit);
+    QObject::connect(distribution, &DistributionPlot::rangeBrushed, page, &WeightsPage::rangeBrushed);
+    QObject::connect(channels, &ChannelsPlot::channelPicked, page, &WeightsPage::channelPicked);
+    QObject::connect(partChip, &QToolButton::clicked, page, [this] { Q_EMIT page->channelPicked(-1); });
+    QObject::connect(xMode, &SegmentedChoice::chosen, page, [this](int index) { setXMode(index); });
+    QObject::connect(counts, &QToolButton::toggled, distribution, [this](bool on) {
+        distribution->setYMode(on ? DistributionPlot::YMode::Counts : DistributionPlot::YMode::Density);
+    });
+    QObject::connect(logCounts, &QToolButton::toggled, distribution, &DistributionPlot::setLogarithmic);
+    QObject::connect(measure, &QComboBox::currentIndexChanged, channels,
+                     [this](int index) { channels->setMeasure(ChannelsPlot::Measure(index)); });
+    QObject::connect(sorted, &QToolButton::toggled, channels, &ChannelsPlot::setSorted);
+    QObject::connect(second, &SegmentedChoice::chosen, page, [this](int index) { page->setSecondPlot(SecondPlot(index)); });
+    for (PlotView* view : views()) {
+        QObject::connect(view, &PlotView::exportFailed, notice, [this](const QString& message) {
+            notice->setText(message);
+            notice->show();
+        });
+    }
+}
+
+void WeightsPage::Private::edited(const Scheme& changed, bool finished)
+{
+    updateSweep();
+    Q_EMIT page->schemeEdited(changed, finished);
+}
+
+void WeightsPage::Private::setXMode(int index)
+{
+    xMode->setCurrent(index);
+    distribution->setXMode(index == 1 ? DistributionPlot::XMode::ScaleUnits : DistributionPlot::XMode::Values);
+}
+
+void WeightsPage::Private::showSecond()
+{
+    const int index = second->current();
+    plots->setCurrentIndex(index);
+    measure->setVisible(index == int(SecondPlot::Channels));
+    sorted->setVisible(index == int(SecondPlot::Channels));
+    secondMenu->menu()->clear();
+    secondMenu->menu()->addActions(secondView()->actions());
+}
+
+void WeightsPage::Private::updateCaption()
+{
+    QStringList parts{caption};
+    if (!part.isEmpty())
+        parts << part;
+    parts << QString::fromStdString(scheme.text());
+    for (PlotView* view : views())
+        view->setCaption(parts.join(" · "));
+}
+
+WeightsPage::WeightsPage(QWidget* parent)
+    : QWidget(parent)
+    , d(std::make_unique<Private>())
+{
+    d->page = this;
+    d->notice = new QLabel;
+    d->notice->setWordWrap(true);
+    d->notice->setMargin(theme::kSpacing);
+    d->notice->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
+    d->notice->hide();
+    d->failure = new QLabel;
+    d->failure->setAlignment(Qt::AlignCenter);
+    d->failure->setWordWrap(true);
+    d->failure->setMargin(4 * theme::kSpacing);
+    d->failure->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
+    d->splitter = new QSplitter(Qt::Vertical);
+    d->splitter->addWidget(d->makeFirst());
+    d->splitter->addWidget(d->makeSecond());
+    d->splitter->setStretchFactor(0, 3);
+    d->splitter->setStretchFactor(1, 2);
+    d->splitter->setChildrenCollapsible(false);
+    d->whole = new QStackedWidget;
+    d->whole->addWidget(d->splitter);
+    d->whole->addWidget(d->failure);
+    auto* layout = new QVBoxLayout(this);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->setSpacing(0);
+    layout->addWidget(d->notice);
+    layout->addWidget(d->whole, 1);
+    d->connectPlots();
+    d->setXMode(0);
+    d->second->setCurrent(0);
+    d->showSecond();
+}
+
+WeightsPage::~WeightsPage() = default;
+
+void WeightsPage::setSubject(const QString& caption, const QString& part, const Scheme& scheme)
+{
+    d->caption = caption;
+    d->part = part;
+    d->scheme = scheme;
+    d->notice->hide();
+    d->whole->setCurrentIndex(0);
+    d->partChip->setText(part);
+    d->partChip->setVisible(!part.isEmpty());
+    d->distribution->clear();
+    d->distribution->setScheme(scheme);
+    d->sweep->setStudy({});
+    d->error->setQuantization({});
+    d->occupancy->setQuantization({});
+    d->formats->setStudy({});
+    d->channels->setStudy({});
+    for (PlotView* view : d->views())
+        view->resetView();
+    d->updateCaption();
+    d->formats->setScheme(scheme);
+    d->updateSweep();
+}
+
+void WeightsPage::setScheme(const Scheme& scheme)
+{
+    d->scheme = scheme;
+    d->distribution->setScheme(scheme);
+    d->formats->setScheme(scheme);
+    d->updateSweep();
+    d->updateCaption();
+}
+
+void WeightsPage::setDistribution(Shared<Distribution> distribution)
+{
+    d->whole->setCurrentIndex(0);
+    d->distribution->setDistribution(distribution);
+}
+
+void WeightsPage::setQuantization(Shared<Quantization> quantization)
+{
+    d->distribution->setQuantization(quantization);
+    d->error->setQuantization(quantization);
+    d->occupancy->setQuantization(quantization);
+    d->updateSweep();
+}
+
+void WeightsPage::setClipStudy(Shared<ClipStudy> study)
+{
+    d->distribution->setClipStudy(study);
+    d->sweep->setStudy(study);
+    d->updateSweep();
+}
+
+void WeightsPage::setFormatStudy(Shared<FormatStudy> study)
+{
+    d->formats->setStudy(study);
+}
+
+void WeightsPage::setChannelStudy(Shared<ChannelStudy> study)
+{
+    d->channels->setStudy(study);
+}
+
+void WeightsPage::setFailure(const QString& message)
+{
+    d->failure->setText(message);
+    d->whole->setCurrentIndex(1);
+}
+
+SecondPlot WeightsPage::secondPlot() const
+{
+    return SecondPlot(d->plots->currentIndex());
+}
+
+void WeightsPage::setSecondPlot(SecondPlot plot)
+{
+    d->second->setCurrent(int(plot));
+    if (d->plots->currentIndex() == int(plot))
+        return;
+    d->showSecond();
+    Q_EMIT secondPlotChanged(plot);
+}
+
+QByteArray WeightsPage::saveState() const
+{
+    QByteArray state;
+    QDataStream stream(&state, QIODevice::WriteOnly);
+    stream.setVersion(QDataStream::Qt_6_0);
+    stream << kStateVersion << qint32(d->xMode->current()) << d->counts->isChecked() << d->logCounts->isChecked()
+           << quint32(d->distribution->overlays()) << qint32(d->second->current()) << qint32(d->measure->currentIndex())
+           << d->sorted->isChecked() << d->splitter->saveState();
+    return state;
+}
+
+void WeightsPage::restoreState(const QByteArray& state)
+{
+    QDataStream stream(state);
+    stream.setVersion(QDataStream::Qt_6_0);
+    quint32 version = 0, overlays = 0;
+    qint32 xMode = 0, second = 0, measure = 0;
+    bool counts = false, logCounts = false, sorted = false;
+    QByteArray splitter;
+    stream >> version >> xMode >> counts >> logCounts >> overlays >> second >> measure >> sorted >> splitter;
+    if (version != kStateVersion || stream.status() != QDataStream::Ok)
+        return;
+    d->setXMode(xMode);
+    d->counts->setChecked(counts);
+    d->logCounts->setChecked(logCounts);
+    d->measure->setCurrentIndex(measure);
+    d->sorted->setChecked(sorted);
+    setSecondPlot(SecondPlot(qBound(0, second, d->plots->count() - 1)));
+    d->splitter->restoreState(splitter);
+    const DistributionPlot::Overlay flags[] = {DistributionPlot::Codes, DistributionPlot::Occupancy,
+                                               DistributionPlot::Outliers, DistributionPlot::NormalFit,
+                                               DistributionPlot::Quantized};
+    for (int i = 0; i < d->overlayActions.size(); ++i)
+        d->overlayActions[i]->setChecked(overlays & quint32(flags[i]));
+}
+
+} // namespace ql

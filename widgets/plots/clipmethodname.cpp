@@ -1,0 +1,24 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "widgets/plots/clipmethodname.h"
+
+#include <QCoreApplication>
+
+namespace ql {
+
+QString clipMethodName(ClipMethod method, double parameter)
+{
+    const auto name = [](const char* text) { return QCoreApplication::translate("ql::ClipMethod", text); };
+    switch (method) {
+    case ClipMethod::MinMax: return name("min-max");
+    case ClipMethod::Percentile: return name("%1 %").arg(parameter);
+    case ClipMethod::Mse: return name("MSE");
+    case ClipMethod::Kl: return name("KL");
+    case ClipMethod::Sigma: return name("%1 σ").arg(parameter);
+    case ClipMethod::Ratio: return name("× %1").arg(parameter);
+    case ClipMethod::Absolute: return name("± %1").arg(parameter);
+    }
+    return {};
+}
+
+} // namespace ql

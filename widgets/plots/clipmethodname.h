@@ -1,0 +1,15 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// How plots name a clip method in two or three letters.
+#pragma once
+
+#include "core/quant/clip.h"
+
+#include <QString>
+
+namespace ql {
+
+/// "min-max", "99.9 %", "MSE", "KL", "3 σ", "× 0.9", "± 0.2".
+QString clipMethodName(ClipMethod method, double parameter);
+
+} // namespace ql

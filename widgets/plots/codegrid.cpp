@@ -1,0 +1,143 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "widgets/plots/codegrid.h"
+
+#include "widgets/plots/labelplacement.h"
+#include "widgets/theme.h"
+
+#include <QFontMetricsF>
+#include <QPainter>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace ql {
+namespace {
+
+constexpr double kNarrowCell = 5;  // pixels under which tints and stems would only be noise
+constexpr double kLineGap = 4;     // pixels between lines of a dense grid
+
+} // namespace
+
+QString codeLabel(const Level& level)
+{
+    return QString::number(level.code).replace('-', QChar(0x2212));
+}
+
+CodeGrid::CodeGrid(const Quantization& quantization, bool scaleUnits, double factor)
+    : m_bands(!scaleUnits && quantization.scaleP95 > quantization.scaleP5)
+{
+    const auto& levels = quantization.codebook.levels;
+    const auto& thresholds = quantization.codebook.thresholds;
+    if (levels.empty())
+        return;
+    const double zero = quantization.zeroMedian;
+    const double unit = (scaleUnits ? 1 : quantization.scaleMedian) * factor;
+    const double low = quantization.scaleMedian > 0 ? quantization.scaleP5 / quantization.scaleMedian : 1;
+    const double high = quantization.scaleMedian > 0 ? quantization.scaleP95 / quantization.scaleMedian : 1;
+    const auto& occupancy = quantization.metrics.occupancy;
+    const double total = double(std::accumulate(occupancy.begin(), occupancy.end(), uint64_t(0)));
+    m_lines.resize(levels.size());
+    for (size_t i = 0; i < levels.size(); ++i) {
+        Line& line = m_lines[i];
+        line.level = levels[i].value - zero;
+        line.at = line.level * unit;
+        line.bandLo = std::min(line.at * low, line.at * high);
+        line.bandHi = std::max(line.at * low, line.at * high);
+        line.cellLo = i > 0 && i - 1 < thresholds.size() ? (thresholds[i - 1] - zero) * unit : line.at;
+        line.cellHi = i < thresholds.size() ? (thresholds[i] - zero) * unit : line.at;
+        line.share = i < occupancy.size() && total > 0 ? double(occupancy[i]) / total : 0;
+        line.label = codeLabel(levels[i]);
+        if (std::abs(line.level) < std::abs(m_lines[m_anchor].level))
+            m_anchor = i;
+    }
+    // The outermost cells are open; they are drawn as wide on the outside as on the inside.
+    m_lines.front().cellLo = 2 * m_lines.front().at - m_lines.front().cellHi;
+    m_lines.back().cellHi = 2 * m_lines.back().at - m_lines.back().cellLo;
+}
+
+const CodeGrid::Line* CodeGrid::nearest(double x) const
+{
+    for (const Line& line : m_lines) {
+        if (x < line.cellHi)
+            return &line;
+    }
+    return m_lines.empty() ? nullptr : &m_lines.back();
+}
+
+void CodeGrid::paintCells(QPainter& painter, const Map& map) const
+{
+    for (size_t i = 0; i < m_lines.size(); ++i) {
+        const double left = map.x(m_lines[i].cellLo), right = map.x(m_lines[i].cellHi);
+        const bool tinted = (i + m_anchor) % 2 == 0;
+        if (tinted && right - left >= kNarrowCell)
+            painter.fillRect(QRectF(left, map.area.top(), right - left, map.area.height()),
+                             theme::color(Ink::GridFill));
+    }
+}
+
+void CodeGrid::paintLabels(QPainter& painter, const Map& map, const std::vector<size_t>& drawn) const
+{
+    painter.setFont(theme::smallFont());
+    const QFontMetricsF metrics(painter.font());
+    std::vector<double> centres, widths;
+    std::vector<size_t> index;
+    for (const size_t i : drawn) {
+        const double x = map.x(m_lines[i].at);
+        if (x < map.area.left() || x > map.area.right())
+            continue;
+        index.push_back(i);
+        centres.push_back(x);
+        widths.push_back(metrics.horizontalAdvance(m_lines[i].label));
+    }
+    const auto anchor = std::lower_bound(index.begin(), index.end(), m_anchor) - index.begin();
+    painter.setPen(theme::color(Ink::Grid));
+    for (const size_t k : thinned(centres, widths, 4, size_t(anchor))) {
+        painter.drawText(QPointF(centres[k] - widths[k] / 2, map.area.top() - 4), m_lines[index[k]].label);
+    }
+}
+
+void CodeGrid::paint(QPainter& painter, const Map& map, bool stems) const
+{
+    if (m_lines.empty())
+        return;
+    std::vector<double> centres;
+    for (const Line& line : m_lines)
+        centres.push_back(map.x(line.at));
+    const std::vector<size_t> drawn = thinned(centres, std::vector<double>(centres.size(), 0), kLineGap, m_anchor);
+    const bool dense = drawn.size() < m_lines.size() || m_lines.size() > 40;
+
+    painter.save();
+    painter.setClipRect(map.area);
+    painter.setRenderHint(QPainter::Antialiasing, false);
+    paintCells(painter, map);
+    QColor band = theme::color(Ink::Grid);
+    band.setAlpha(46);
+    QColor ink = theme::color(Ink::Grid);
+    ink.setAlpha(dense ? 90 : 190);
+    for (const size_t i : drawn) {
+        if (m_bands && !dense) {
+            const double left = map.x(m_lines[i].bandLo), right = map.x(m_lines[i].bandHi);
+            painter.fillRect(QRectF(left, map.area.top(), std::max(1.0, right - left), 7), band);
+        }
+        painter.setPen(QPen(ink, 1));
+        painter.drawLine(QPointF(centres[i], map.area.top()), QPointF(centres[i], map.area.bottom()));
+    }
+    painter.setRenderHint(QPainter::Antialiasing, true);
+    for (size_t i = 0; stems && i < m_lines.size(); ++i) {
+        const Line& line = m_lines[i];
+        const double width = line.cellHi - line.cellLo;
+        if (map.x(line.cellHi) - map.x(line.cellLo) < kNarrowCell || !(line.share > 0) || !(width > 0))
+            continue;
+        const double y = map.densityY(line.share / width);
+        painter.setPen(QPen(theme::color(Ink::Grid), 2));
+        painter.drawLine(QPointF(centres[i], map.area.bottom()), QPointF(centres[i], y));
+        painter.setBrush(theme::color(Ink::PlotBackground));
+        painter.drawEllipse(QPointF(centres[i], y), 3, 3);
+    }
+    painter.restore();
+    paintLabels(painter, map, drawn);
+}
+
+} // namespace ql

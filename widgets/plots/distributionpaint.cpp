@@ -1,0 +1,313 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// DistributionPlot: everything it paints, and the marks that are placed while painting.
+#include "widgets/plots/distributionplot.h"
+
+#include "core/base/format.h"
+#include "widgets/plots/clipmethodname.h"
+#include "widgets/plots/labelplacement.h"
+#include "widgets/theme.h"
+
+#include <QPainter>
+#include <QPainterPath>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+
+namespace ql {
+namespace {
+
+constexpr double kMarkRow = 38; // pixels above the axes where the names of the methods stand
+
+QColor faded(Ink ink, int alpha)
+{
+    QColor colour = theme::color(ink);
+    colour.setAlpha(alpha);
+    return colour;
+}
+
+} // namespace
+
+void DistributionPlot::paintLayer(Layer layer, QPainter& painter)
+{
+    painter.setFont(theme::smallFont());
+    switch (layer) {
+    case Layer::Data:
+        painter.save();
+        painter.setClipRect(plotArea());
+        paintHistogram(painter);
+        if (m_overlays.testFlag(Quantized) && m_quantization && m_xMode == XMode::Values)
+            paintQuantized(painter);
+        if (m_overlays.testFlag(NormalFit) && m_distribution && m_xMode == XMode::Values)
+            paintCurve(painter);
+        painter.restore();
+        break;
+    case Layer::Codes:
+        if (m_quantization && m_overlays.testFlag(Codes)) {
+            const double unit = m_yMode == YMode::Counts ? total() * columns(xRange()).width : 1;
+            const double floor = isLogY() ? yRange().lo : 0;
+            m_grid.paint(painter,
+                         {plotArea(), [this](double x) { return toPixel(x, 1).x(); },
+                          [&](double density) { return toPixel(0, std::max(density * unit, floor)).y(); }},
+                         m_overlays.testFlag(Occupancy));
+        }
+        paintClipped(painter);
+        break;
+    case Layer::Handles:
+        paintBrush(painter);
+        if (m_overlays.testFlag(Outliers))
+            paintOutliers(painter);
+        paintMarks(painter);
+        paintHandles(painter);
+        break;
+    case Layer::Back:
+    case Layer::Overlay:
+        break;
+    }
+}
+
+void DistributionPlot::paintHistogram(QPainter& painter) const
+{
+    const Columns shown = columns(xRange());
+    if (shown.counts.empty())
+        return;
+    const double unit = unitOf(shown.width), floor = isLogY() ? yRange().lo : 0, bottom = plotArea().bottom() + 1;
+    QPolygonF outline;
+    outline << QPointF(toPixel(shown.left(0), 1).x(), bottom);
+    for (size_t i = 0; i < shown.counts.size(); ++i) {
+        const double y = std::min(bottom, toPixel(0, std::max(shown.counts[i] * unit, floor)).y());
+        outline << QPointF(toPixel(shown.left(i), 1).x(), y) << QPointF(toPixel(shown.left(i + 1), 1).x(), y);
+    }
+    outline << QPointF(toPixel(shown.left(shown.counts.size()), 1).x(), bottom);
+    painter.setRenderHint(QPainter::Antialiasing, false);
+    painter.setPen(Qt::NoPen);
+    painter.setBrush(faded(Ink::Weights, 120));
+    painter.drawPolygon(outline);
+    painter.setRenderHint(QPainter::Antialiasing, true);
+    painter.setPen(QPen(theme::color(Ink::Weights), 1.2));
+    painter.drawPolyline(outline);
+}
+
+void DistributionPlot::paintQuantized(QPainter& painter) const
+{
+    const Histogram& reconstructed = m_quantization->reconstructed;
+    const Columns shown = columnsOf(reconstructed, xRange(), int(plotArea().width()) / 3);
+    const double all = double(reconstructed.total() + reconstructed.below + reconstructed.above);
+    if (shown.counts.empty() || !(all > 0))
+        return;
+    // A sample has fewer values than the tensor; shares are what can be compared.
+    const double unit = m_yMode == YMode::Counts ? total() / all * columns(xRange()).width / shown.width
+                                                 : 1 / (all * shown.width);
+    const double floor = isLogY() ? yRange().lo : 0;
+    QPolygonF outline;
+    for (size_t i = 0; i < shown.counts.size(); ++i) {
+        const double y = toPixel(0, std::max(shown.counts[i] * unit, floor)).y();
+        outline << QPointF(toPixel(shown.left(i), 1).x(), y) << QPointF(toPixel(shown.left(i + 1), 1).x(), y);
+    }
+    painter.setBrush(Qt::NoBrush);
+    painter.setPen(QPen(theme::color(Ink::Reconstructed), 1.2));
+    painter.drawPolyline(outline);
+}
+
+void DistributionPlot::paintCurve(QPainter& painter) const
+{
+    const double sigma = m_distribution->stats.standardDeviation(), mean = m_distribution->stats.mean;
+    if (!(sigma > 0))
+        return;
+    const double unit = m_yMode == YMode::Counts ? total() * columns(xRange()).width : 1;
+    const double floor = isLogY() ? yRange().lo * 0.5 : 0;
+    QPolygonF curve;
+    for (double px = plotArea().left(); px <= plotArea().right(); px += 2) {
+        const double z = (toValue({px, 0}).x() - mean) / sigma;
+        const double density = std::exp(-z * z / 2) / (sigma * std::sqrt(2 * std::numbers::pi));
+        curve << QPointF(px, toPixel(0, std::max(density * unit, floor)).y());
+    }
+    painter.setBrush(Qt::NoBrush);
+    painter.setPen(QPen(theme::color(Ink::NormalFit), 1.4, Qt::DashLine));
+    painter.drawPolyline(curve);
+}
+
+void DistributionPlot::paintClipped(QPainter& painter) const
+{
+    const std::vector<double> handles = m_clip.handles();
+    if (handles.empty() || !m_quantization)
+        return;
+    const QRectF area = plotArea();
+    const double lo = std::clamp(toPixel(toX(handles[0]), 1).x(), area.left(), area.right());
+    const double hi = std::clamp(toPixel(toX(handles[1]), 1).x(), area.left(), area.right());
+    const QColor shade = faded(Ink::Clipped, 34);
+    painter.fillRect(QRectF(area.left(), area.top(), lo - area.left(), area.height()), shade);
+    painter.fillRect(QRectF(hi, area.top(), area.right() - hi, area.height()), shade);
+    const double share = m_quantization->metrics.clippedShare();
+    const QString text = share > 0 ? tr("%1 % clipped").arg(shortText(100 * share)) : tr("nothing clipped");
+    const double room = QFontMetricsF(painter.font()).horizontalAdvance(text) + 12;
+    const double x = std::min(hi + 6, area.right() - room + 6);
+    drawLabel(painter, {x, area.top() + area.height() * 0.35 + 28}, Qt::AlignLeft, text,
+              theme::color(share > 0 ? Ink::Clipped : Ink::Muted));
+}
+
+void DistributionPlot::paintBrush(QPainter& painter) const
+{
+    if (m_brushLo == 1 && m_brushHi == 0)
+        return;
+    const QRectF area = plotArea();
+    const double a = toPixel(m_brushLo, 1).x(), b = toPixel(m_brushHi, 1).x();
+    const QRectF range = QRectF(std::min(a, b), area.top(), std::abs(b - a), area.height()) & area;
+    painter.fillRect(range, faded(Ink::Accent, 40));
+    painter.setPen(QPen(theme::color(Ink::Accent), 1));
+    painter.drawLine(range.topLeft(), range.bottomLeft());
+    painter.drawLine(range.topRight(), range.bottomRight());
+}
+
+void DistributionPlot::paintOutliers(QPainter& painter) const
+{
+    const OutsideCounts outside = countOutside(*histogram(), xRange());
+    const QRectF area = plotArea();
+    const auto note = [&](uint64_t count, bool high) {
+        if (count == 0)
+            return;
+        const QString amount = QString::fromStdString(formatCount(count));
+        QStringList lines{QString()};
+        if (count == 1)
+            lines[0] = high ? tr("1 value beyond ▸") : tr("◂ 1 value beyond");
+        else
+            lines[0] = high ? tr("%1 values beyond ▸").arg(amount) : tr("◂ %1 values beyond").arg(amount);
+        if (m_xMode == XMode::Values && m_distribution) {
+            const TensorStats& stats = m_distribution->stats;
+            const double farthest = high ? stats.max : stats.min;
+            const double sigmas = stats.standardDeviation() > 0
+                                      ? std::abs(farthest - stats.mean) / stats.standardDeviation() : 0;
+            lines << tr("farthest %1 (%2 σ)").arg(shortText(farthest), shortText(sigmas));
+        }
+        const double step = QFontMetricsF(painter.font()).height();
+        for (int i = 0; i < lines.size(); ++i)
+            drawLabel(painter, {high ? area.right() - 4 : area.left() + 6, area.bottom() - 10 - step * (lines.size() - i)},
+                      high ? Qt::AlignRight : Qt::AlignLeft, lines[i], theme::color(Ink::Clipped));
+    };
+    note(outside.below, false);
+    note(outside.above, true);
+    if (m_distribution && m_distribution->beyond12Sigma > 0)
+        drawLabel(painter, area.topRight() + QPointF(-4, 18), Qt::AlignRight,
+                  tr("%1 beyond 12 σ").arg(QString::fromStdString(formatCount(m_distribution->beyond12Sigma))),
+                  theme::color(Ink::Clipped));
+}
+
+std::vector<DistributionPlot::Mark> DistributionPlot::marks() const
+{
+    std::vector<Mark> placed;
+    if (!m_study || m_clip.handles().empty())
+        return placed;
+    const QRectF area = plotArea();
+    for (size_t i = 0; i < m_study->marks.size(); ++i)
+        placed.push_back({i, toX(m_study->marks[i].limit), {}, clipMethodName(m_study->marks[i].method, m_study->marks[i].parameter)});
+    std::stable_sort(placed.begin(), placed.end(), [](const Mark& a, const Mark& b) { return a.at < b.at; });
+    const QFontMetricsF metrics(theme::smallFont());
+    std::vector<double> centres, widths;
+    for (Mark& mark : placed) {
+        const double x = toPixel(mark.at, 1).x();
+        if (x > area.right())
+            mark.text += " ▸";
+        centres.push_back(std::clamp(x, area.left(), area.right()));
+        widths.push_back(metrics.horizontalAdvance(mark.text) + 8);
+    }
+    centres = spread(centres, widths, 4, area.left(), area.right() + 12);
+    for (size_t i = 0; i < placed.size(); ++i)
+        placed[i].label = QRectF(centres[i] - widths[i] / 2, area.top() - kMarkRow - 8, widths[i], 16);
+    return placed;
+}
+
+std::optional<size_t> DistributionPlot::markAt(QPointF pixel) const
+{
+    for (const Mark& mark : marks()) {
+        if (mark.label.adjusted(-2, -2, 2, 6).contains(pixel))
+            return mark.index;
+    }
+    return std::nullopt;
+}
+
+QPointF DistributionPlot::markPixel(size_t index) const
+{
+    for (const Mark& mark : marks()) {
+        if (mark.index == index)
+            return mark.label.center();
+    }
+    return {};
+}
+
+void DistributionPlot::paintMarks(QPainter& painter) const
+{
+    const QRectF area = plotArea();
+    for (const Mark& mark : marks()) {
+        const bool active = m_study->marks[mark.index].method == m_scheme.clip;
+        const QColor ink = theme::color(active ? Ink::Handle : Ink::Muted);
+        const double x = std::clamp(toPixel(mark.at, 1).x(), area.left(), area.right());
+        painter.setPen(QPen(ink, active ? 1.4 : 1));
+        QPainterPath leader(QPointF(mark.label.center().x(), mark.label.bottom()));
+        leader.lineTo(x, area.top() - 17);
+        leader.moveTo(x, area.top() - 3);
+        leader.lineTo(x, area.top() + 5);
+        painter.setBrush(Qt::NoBrush);
+        painter.drawPath(leader);
+        painter.setBrush(ink);
+        painter.drawPolygon(QPolygonF({{x - 3, area.top() - 3}, {x + 3, area.top() - 3}, {x, area.top() + 2}}));
+        if (active) {
+            painter.setPen(Qt::NoPen);
+            painter.setBrush(faded(Ink::Handle, 36));
+            painter.drawRoundedRect(mark.label, 3, 3);
+        }
+        painter.setPen(ink);
+        painter.drawText(mark.label, Qt::AlignCenter, mark.text);
+    }
+}
+
+void DistributionPlot::paintHandles(QPainter& painter) const
+{
+    const std::vector<double> handles = m_clip.handles();
+    const QRectF area = plotArea();
+    for (size_t i = 0; i < handles.size(); ++i) {
+        const QPointF at = handlePixel(i);
+        const bool focused = hasFocus() && (m_clip.linked() || m_focused == i);
+        const QColor ink = theme::color(Ink::Handle);
+        painter.setPen(QPen(ink, focused ? 2 : 1.4));
+        painter.drawLine(QPointF(at.x(), area.top()), QPointF(at.x(), area.bottom()));
+        painter.setPen(QPen(theme::color(Ink::PlotBackground), 1));
+        painter.setBrush(ink);
+        painter.drawRoundedRect(QRectF(at.x() - 5, at.y() - 11, 10, 22), 3, 3);
+        painter.drawLine(at + QPointF(-1.5, -5), at + QPointF(-1.5, 5));
+        painter.drawLine(at + QPointF(1.5, -5), at + QPointF(1.5, 5));
+        if (focused && m_focused == i) {
+            painter.setBrush(Qt::NoBrush);
+            painter.setPen(QPen(theme::color(Ink::Accent), 2));
+            painter.drawRoundedRect(QRectF(at.x() - 8, at.y() - 14, 16, 28), 5, 5);
+        }
+        const bool perTensor = m_scheme.granularity == Granularity::Tensor;
+        QString text = shortText(handles[i]);
+        if (!perTensor)
+            text = tr("median %1").arg(text);
+        if (i == 1 && m_clip.ratio() < 1)
+            text += tr(" (× %1)").arg(shortText(m_clip.ratio()));
+        const bool outwards = i == 1;
+        const double width = QFontMetricsF(painter.font()).horizontalAdvance(text);
+        const bool fits = outwards ? at.x() + 12 + width < area.right() : at.x() - 12 - width > area.left();
+        drawLabel(painter, at + QPointF((outwards == fits) ? 12 : -12, -24),
+                  (outwards == fits) ? Qt::AlignLeft : Qt::AlignRight, text, ink);
+    }
+}
+
+QString DistributionPlot::tipAt(QPointF pixel) const
+{
+    if (const auto index = markAt(pixel)) {
+        const ClipMark& mark = m_study->marks[*index];
+        return tr("%1 puts the limit at %2 (%3 of the range), mean squared error %4.\nClick to use it (key %5).")
+            .arg(clipMethodName(mark.method, mark.parameter), shortText(mark.limit), shortText(mark.ratio), shortText(mark.mse))
+            .arg(*index + 1);
+    }
+    if (handleAt(pixel))
+        return tr("Clip limit: values outside are stored as the outermost level.\n"
+                  "Drag it, or press Left and Right (with Shift in fine steps).");
+    return {};
+}
+
+} // namespace ql

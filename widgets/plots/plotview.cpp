@@ -1,0 +1,429 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "widgets/plots/plotview_p.h"
+
+#include "widgets/theme.h"
+
+#include <QContextMenuEvent>
+#include <QEvent>
+#include <QMenu>
+#include <QPainterPath>
+#include <QSvgGenerator>
+#include <QVBoxLayout>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace ql {
+namespace {
+
+constexpr double kMostZoom = 1e7;
+constexpr std::array<const char*, 4> kLayerNames = {"back", "data", "codes", "handles"};
+
+QCPRange toQcp(PlotRange range)
+{
+    return {range.lo, range.hi};
+}
+
+void styleAxis(QCPAxis* axis)
+{
+    const QPen line(theme::color(Ink::Axis), 1);
+    axis->setBasePen(line);
+    axis->setTickPen(line);
+    axis->setSubTickPen(Qt::NoPen);
+    axis->setSubTicks(false);
+    axis->setTickLengthIn(0);
+    axis->setTickLengthOut(4);
+    axis->setTickLabelColor(theme::color(Ink::AxisText));
+    axis->setTickLabelFont(theme::smallFont());
+    axis->setLabelColor(theme::color(Ink::AxisText));
+    axis->setLabelFont(theme::smallFont());
+    axis->setLabelPadding(4);
+    axis->grid()->setPen(QPen(theme::color(Ink::PlotGrid), 1));
+    axis->grid()->setZeroLinePen(QPen(theme::color(Ink::PlotGrid), 1));
+}
+
+} // namespace
+
+PlotView::PlotView(QWidget* parent)
+    : QWidget(parent)
+    , d(std::make_unique<Private>())
+{
+    d->canvas = new QCustomPlot(this);
+    d->canvas->setAttribute(Qt::WA_TransparentForMouseEvents); // every gesture is ours
+    d->canvas->setFocusPolicy(Qt::NoFocus);
+    d->canvas->setLocale(QLocale::c());
+    d->canvas->setAutoAddPlottableToLegend(false);
+    auto* layout = new QVBoxLayout(this);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->addWidget(d->canvas);
+
+    d->canvas->addLayer("back", d->canvas->layer("background"), QCustomPlot::limAbove);
+    d->canvas->addLayer("data", d->canvas->layer("main"), QCustomPlot::limAbove);
+    d->canvas->addLayer("codes", d->canvas->layer("data"), QCustomPlot::limAbove);
+    d->canvas->addLayer("handles", d->canvas->layer("legend"), QCustomPlot::limAbove);
+    for (const char* name : {"codes", "handles"})
+        d->canvas->layer(name)->setMode(QCPLayer::lmBuffered);
+    for (size_t i = 0; i < kLayerNames.size(); ++i) {
+        new DrawLayer(d->canvas, kLayerNames[i], [this, i](QPainter& painter) {
+            if (hasData())
+                paintLayer(Layer(i), painter);
+        });
+    }
+    new DrawLayer(d->canvas, "overlay", [this](QPainter& painter) { paintOverlay(painter); });
+
+    d->canvas->axisRect()->setMinimumMargins(QMargins(72, 8, 16, 40));
+    d->canvas->xAxis->setRange(0, 1);
+    d->canvas->yAxis->setRange(0, 1);
+    // Only now the final size is known, on which the width of columns depends.
+    connect(d->canvas, &QCustomPlot::afterLayout, this, [this] { updateY(); });
+    setMouseTracking(true);
+    setFocusPolicy(Qt::StrongFocus);
+    addExportActions();
+    style();
+}
+
+PlotView::~PlotView() = default;
+
+void PlotView::setCaption(const QString& caption)
+{
+    d->caption = caption;
+    dataChanged();
+}
+
+QString PlotView::caption() const
+{
+    return d->caption;
+}
+
+void PlotView::setEmptyText(const QString& text)
+{
+    d->emptyText = text;
+    refresh();
+}
+
+void PlotView::setPreview(bool preview)
+{
+    if (d->preview == preview)
+        return;
+    d->preview = preview;
+    refresh(Layer::Overlay);
+}
+
+PlotRange PlotView::xRange() const
+{
+    const QCPRange range = d->canvas->xAxis->range();
+    return {range.lower, range.upper};
+}
+
+PlotRange PlotView::yRange() const
+{
+    const QCPRange range = d->canvas->yAxis->range();
+    return {range.lower, range.upper};
+}
+
+void PlotView::setView(PlotRange x, PlotRange y)
+{
+    d->pinnedX = d->pinnedY = true;
+    setX(x);
+    setY(y);
+    refresh();
+    Q_EMIT viewChanged();
+}
+
+bool PlotView::isZoomed() const
+{
+    return d->pinnedX || d->pinnedY;
+}
+
+void PlotView::resetView()
+{
+    d->pinnedX = d->pinnedY = false;
+    setX(d->homeX);
+    d->steadyY = {};
+    updateY();
+    refresh();
+    Q_EMIT viewChanged();
+}
+
+QPointF PlotView::toPixel(double x, double y) const
+{
+    return {d->canvas->xAxis->coordToPixel(x), d->canvas->yAxis->coordToPixel(y)};
+}
+
+QPointF PlotView::toValue(QPointF pixel) const
+{
+    return {d->canvas->xAxis->pixelToCoord(pixel.x()), d->canvas->yAxis->pixelToCoord(pixel.y())};
+}
+
+QRect PlotView::plotArea() const
+{
+    return d->canvas->axisRect()->rect();
+}
+
+void PlotView::setX(PlotRange x)
+{
+    if (std::isfinite(x.lo) && std::isfinite(x.hi) && x.span() > 0)
+        d->canvas->xAxis->setRange(toQcp(x));
+}
+
+void PlotView::setY(PlotRange y)
+{
+    if (std::isfinite(y.lo) && std::isfinite(y.hi) && y.span() > 0)
+        d->canvas->yAxis->setRange(toQcp(y));
+}
+
+void PlotView::updateY()
+{
+    if (d->pinnedY || !hasData())
+        return;
+    const PlotRange wanted = fitY(xRange());
+    // Small changes while results stream in must not move the axis; only growth or a clear drop does.
+    const PlotRange now = d->steadyY.value_or(PlotRange{0, 0});
+    const double slack = 0.35 * now.span();
+    const bool keep = d->steadyY && wanted.lo >= now.lo && wanted.hi <= now.hi && wanted.lo - now.lo <= slack &&
+                      now.hi - wanted.hi <= slack && !isLogY();
+    if (!keep)
+        d->steadyY = wanted;
+    setY(*d->steadyY);
+}
+
+void PlotView::setTitles(const QString& x, const QString& y)
+{
+    d->canvas->xAxis->setLabel(x);
+    d->canvas->yAxis->setLabel(y);
+    refresh();
+}
+
+void PlotView::setHomeX(PlotRange x)
+{
+    if (x == d->homeX || !(x.span() > 0))
+        return;
+    d->homeX = x;
+    if (!d->pinnedX)
+        setX(x);
+}
+
+void PlotView::setLogY(bool log)
+{
+    if (log == isLogY())
+        return;
+    QCPAxis* axis = d->canvas->yAxis;
+    axis->setScaleType(log ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
+    axis->setTicker(log ? QSharedPointer<QCPAxisTicker>(new QCPAxisTickerLog)
+                        : QSharedPointer<QCPAxisTicker>(new QCPAxisTicker));
+    axis->setNumberFormat(log ? "eb" : "gb");
+    axis->setNumberPrecision(log ? 0 : 6);
+    d->pinnedY = false;
+    d->steadyY = {};
+    updateY();
+    refresh();
+}
+
+bool PlotView::isLogY() const
+{
+    return d->canvas->yAxis->scaleType() == QCPAxis::stLogarithmic;
+}
+
+void PlotView::setFreeY(bool free)
+{
+    d->freeY = free;
+}
+
+void PlotView::setTopMargin(int pixels)
+{
+    QMargins margins = d->canvas->axisRect()->minimumMargins();
+    margins.setTop(pixels);
+    d->canvas->axisRect()->setMinimumMargins(margins);
+}
+
+void PlotView::setCategories(const QStringList& labels)
+{
+    if (labels == d->categories)
+        return;
+    d->categories = labels;
+    if (labels.isEmpty()) {
+        d->canvas->xAxis->setTicker(QSharedPointer<QCPAxisTicker>(new QCPAxisTicker));
+        return;
+    }
+    const auto ticker = QSharedPointer<QCPAxisTickerText>::create();
+    for (int i = 0; i < labels.size(); ++i) {
+        if (!labels[i].isEmpty())
+            ticker->addTick(i, labels[i]);
+    }
+    d->canvas->xAxis->setTicker(ticker);
+}
+
+void PlotView::refresh()
+{
+    d->canvas->replot(QCustomPlot::rpQueuedReplot);
+}
+
+void PlotView::refresh(Layer layer)
+{
+    d->canvas->layer(layer == Layer::Overlay ? "overlay" : kLayerNames[size_t(layer)])->replot();
+}
+
+void PlotView::dataChanged()
+{
+    updateY();
+    setAccessibleDescription(hasData() ? summary() : d->emptyText);
+    refresh();
+}
+
+void PlotView::style()
+{
+    d->canvas->setBackground(QBrush(theme::color(Ink::PlotBackground)));
+    styleAxis(d->canvas->xAxis);
+    styleAxis(d->canvas->yAxis);
+    d->canvas->xAxis->grid()->setVisible(false);
+    d->canvas->xAxis->setNumberFormat("gb");
+    d->canvas->yAxis->setNumberFormat(isLogY() ? "eb" : "gb");
+}
+
+void PlotView::changeEvent(QEvent* event)
+{
+    QWidget::changeEvent(event);
+    if (event->type() == QEvent::PaletteChange || event->type() == QEvent::StyleChange) {
+        style();
+        restyled();
+        refresh();
+    }
+}
+
+void PlotView::drawLabel(QPainter& painter, QPointF at, Qt::Alignment alignment, const QString& text,
+                         QColor colour) const
+{
+    const QFontMetricsF metrics(painter.font());
+    QRectF box(QPointF(), QSizeF(metrics.horizontalAdvance(text), metrics.height()));
+    if (alignment & Qt::AlignHCenter)
+        box.moveLeft(at.x() - box.width() / 2);
+    else
+        box.moveLeft(alignment & Qt::AlignRight ? at.x() - box.width() : at.x());
+    if (alignment & Qt::AlignVCenter)
+        box.moveTop(at.y() - box.height() / 2);
+    else
+        box.moveTop(alignment & Qt::AlignBottom ? at.y() - box.height() : at.y());
+    QColor halo = theme::color(Ink::PlotBackground);
+    halo.setAlpha(200);
+    painter.fillRect(box.adjusted(-2, 0, 2, 0), halo);
+    painter.setPen(colour);
+    painter.drawText(QPointF(box.left(), box.top() + metrics.ascent()), text);
+}
+
+void PlotView::paintOverlay(QPainter& painter)
+{
+    const QRectF area = plotArea();
+    painter.setFont(theme::smallFont());
+    if (!hasData()) {
+        painter.setFont(font());
+        painter.setPen(theme::color(Ink::Muted));
+        painter.fillRect(area.adjusted(1, 0, 0, -1), theme::color(Ink::PlotBackground));
+        painter.drawText(area.adjusted(16, 8, -16, -8), Qt::AlignCenter | Qt::TextWordWrap, d->emptyText);
+        return;
+    }
+    if (d->preview)
+        drawLabel(painter, area.topRight() + QPointF(-4, 2), Qt::AlignRight, tr("preview from a sample"),
+                  theme::color(Ink::Preview));
+    if (d->exporting)
+        return;
+    if (d->box.isValid()) {
+        QColor fill = theme::color(Ink::Accent);
+        painter.setPen(fill);
+        fill.setAlpha(40);
+        painter.setBrush(fill);
+        painter.drawRect(d->box);
+    } else if (d->pointer && area.contains(*d->pointer)) {
+        paintCrosshair(painter, area);
+    }
+    if (hasFocus() && d->keyboardFocus) {
+        painter.setBrush(Qt::NoBrush);
+        painter.setPen(QPen(palette().highlight().color(), 2));
+        painter.drawRect(QRectF(rect()).adjusted(1, 1, -2, -2));
+    }
+}
+
+void PlotView::paintCrosshair(QPainter& painter, const QRectF& area)
+{
+    QColor line = theme::color(Ink::AxisText);
+    line.setAlpha(110);
+    painter.setPen(QPen(line, 1, Qt::DotLine));
+    painter.drawLine(QPointF(d->pointer->x(), area.top()), QPointF(d->pointer->x(), area.bottom()));
+    if (d->freeY)
+        painter.drawLine(QPointF(area.left(), d->pointer->y()), QPointF(area.right(), d->pointer->y()));
+    const QString text = readout(toValue(*d->pointer));
+    if (text.isEmpty())
+        return;
+    const QFontMetricsF metrics(painter.font());
+    QRectF box = metrics.boundingRect(QRectF(0, 0, 400, 400), Qt::AlignLeft, text).adjusted(-6, -4, 6, 4);
+    box.moveTopLeft(*d->pointer + QPointF(14, 14));
+    if (box.right() > area.right())
+        box.moveRight(d->pointer->x() - 14);
+    if (box.bottom() > area.bottom())
+        box.moveBottom(std::max(area.top() + box.height(), d->pointer->y() - 14));
+    painter.setPen(QPen(theme::color(Ink::Axis), 1));
+    painter.setBrush(palette().toolTipBase());
+    painter.drawRoundedRect(box, 3, 3);
+    painter.setPen(palette().toolTipText().color());
+    painter.drawText(box.adjusted(6, 4, -6, -4), Qt::AlignLeft, text);
+}
+
+void PlotView::zoom(QPointF pixel, double factor, bool x, bool y)
+{
+    const auto scaled = [factor](QCPAxis* axis, double at) {
+        const double centre = axis->pixelToCoord(at);
+        QCPRange range = axis->range();
+        if (axis->scaleType() == QCPAxis::stLogarithmic)
+            return PlotRange{centre * std::pow(range.lower / centre, factor), centre * std::pow(range.upper / centre, factor)};
+        return PlotRange{centre + (range.lower - centre) * factor, centre + (range.upper - centre) * factor};
+    };
+    if (x) {
+        const PlotRange wanted = scaled(d->canvas->xAxis, pixel.x());
+        if (wanted.span() > d->homeX.span() / kMostZoom && wanted.span() < d->homeX.span() * 20) {
+            d->pinnedX = true;
+            setX(wanted);
+        }
+    }
+    if (y) {
+        d->pinnedY = true;
+        setY(scaled(d->canvas->yAxis, pixel.y()));
+    } else {
+        d->steadyY = {};
+        updateY();
+    }
+    refresh();
+    Q_EMIT viewChanged();
+}
+
+void PlotView::pan(QPointF delta)
+{
+    const auto moved = [](QCPAxis* axis, double pixels) {
+        const QCPRange range = axis->range();
+        const double from = axis->coordToPixel(range.lower), to = axis->coordToPixel(range.upper);
+        return PlotRange{axis->pixelToCoord(from - pixels), axis->pixelToCoord(to - pixels)};
+    };
+    d->pinnedX = true;
+    setX(moved(d->canvas->xAxis, delta.x()));
+    if (d->freeY || d->pinnedY) {
+        d->pinnedY = true;
+        setY(moved(d->canvas->yAxis, delta.y()));
+    }
+    updateY();
+    refresh();
+    Q_EMIT viewChanged();
+}
+
+void PlotView::zoomToBox()
+{
+    const QRectF box = d->box.normalized() & QRectF(plotArea());
+    d->box = {};
+    if (box.width() < 4 || box.height() < 4) {
+        refresh(Layer::Overlay);
+        return;
+    }
+    const QPointF a = toValue(box.bottomLeft()), b = toValue(box.topRight());
+    setView({a.x(), b.x()}, {a.y(), b.y()});
+}
+
+} // namespace ql
