@@ -77,6 +77,7 @@ struct TileMap {
     int64_t tileRows = 0, tileCols = 0;       ///< picture size
     int64_t rowsPerTile = 1, colsPerTile = 1; ///< matrix values per tile
     std::vector<float> magnitude, scale, error, relativeError; ///< rms weight, mean scale, rms error, its ratio
+    std::vector<float> lowest, highest; ///< extreme weights of the tile, signed: tells which tiles hold a brushed range
 };
 
 /// Every value of one group, with its packed bytes as a file would hold them.

@@ -59,7 +59,7 @@ PlotRange ClipSweepPlot::fitY(PlotRange x) const
         if (x.contains(sweep.ratios[i]))
             most = std::max(most, std::min(sweep.mse[i], best * 6)); // the steep left end must not flatten the valley
     }
-    return {0, most > 0 ? most * 1.1 : 1};
+    return {0, most > 0 ? most * 1.25 : 1};
 }
 
 QPointF ClipSweepPlot::markPixel(size_t index) const

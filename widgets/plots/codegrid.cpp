@@ -17,6 +17,7 @@ namespace {
 
 constexpr double kNarrowCell = 5;  // pixels under which tints and stems would only be noise
 constexpr double kLineGap = 4;     // pixels between lines of a dense grid
+constexpr size_t kBandRows = 4;
 
 } // namespace
 
@@ -77,55 +78,44 @@ void CodeGrid::paintCells(QPainter& painter, const Map& map) const
     }
 }
 
-void CodeGrid::paintLabels(QPainter& painter, const Map& map, const std::vector<size_t>& drawn) const
+std::vector<size_t> CodeGrid::thinnedLines(const std::vector<double>& centres, const std::vector<double>& widths,
+                                           double gap) const
+{
+    const double first = centres.front(), last = centres.back();
+    const double step = centres.size() > 1 ? (last - first) / double(centres.size() - 1) : 0;
+    bool uniform = step > 0;
+    for (size_t i = 0; i < centres.size() && uniform; ++i)
+        uniform = std::abs(centres[i] - first - step * double(i)) < 0.01 * step + 0.01;
+    if (!uniform)
+        return thinned(centres, widths, gap, m_anchor);
+    // Even grids keep every 2nd, 4th, 8th ... code, so that what is left out is plain to see.
+    const double room = *std::max_element(widths.begin(), widths.end()) + gap;
+    size_t stride = 1;
+    while (double(stride) * step < room && stride < centres.size())
+        stride *= 2;
+    std::vector<size_t> chosen;
+    for (size_t i = m_anchor % stride; i < centres.size(); i += stride)
+        chosen.push_back(i);
+    return chosen;
+}
+
+void CodeGrid::paintLabels(QPainter& painter, const Map& map, const std::vector<double>& centres) const
 {
     painter.setFont(theme::smallFont());
     const QFontMetricsF metrics(painter.font());
-    std::vector<double> centres, widths;
-    std::vector<size_t> index;
-    for (const size_t i : drawn) {
-        const double x = map.x(m_lines[i].at);
-        if (x < map.area.left() || x > map.area.right())
-            continue;
-        index.push_back(i);
-        centres.push_back(x);
-        widths.push_back(metrics.horizontalAdvance(m_lines[i].label));
-    }
-    const auto anchor = std::lower_bound(index.begin(), index.end(), m_anchor) - index.begin();
+    std::vector<double> widths;
+    for (const Line& line : m_lines)
+        widths.push_back(metrics.horizontalAdvance(line.label));
     painter.setPen(theme::color(Ink::Grid));
-    for (const size_t k : thinned(centres, widths, 4, size_t(anchor))) {
-        painter.drawText(QPointF(centres[k] - widths[k] / 2, map.area.top() - 4), m_lines[index[k]].label);
+    for (const size_t i : thinnedLines(centres, widths, 6)) {
+        if (centres[i] >= map.area.left() && centres[i] <= map.area.right())
+            painter.drawText(QPointF(centres[i] - widths[i] / 2, map.area.top() - 4), m_lines[i].label);
     }
 }
 
-void CodeGrid::paint(QPainter& painter, const Map& map, bool stems) const
+void CodeGrid::paintStems(QPainter& painter, const Map& map, const std::vector<double>& centres) const
 {
-    if (m_lines.empty())
-        return;
-    std::vector<double> centres;
-    for (const Line& line : m_lines)
-        centres.push_back(map.x(line.at));
-    const std::vector<size_t> drawn = thinned(centres, std::vector<double>(centres.size(), 0), kLineGap, m_anchor);
-    const bool dense = drawn.size() < m_lines.size() || m_lines.size() > 40;
-
-    painter.save();
-    painter.setClipRect(map.area);
-    painter.setRenderHint(QPainter::Antialiasing, false);
-    paintCells(painter, map);
-    QColor band = theme::color(Ink::Grid);
-    band.setAlpha(46);
-    QColor ink = theme::color(Ink::Grid);
-    ink.setAlpha(dense ? 90 : 190);
-    for (const size_t i : drawn) {
-        if (m_bands && !dense) {
-            const double left = map.x(m_lines[i].bandLo), right = map.x(m_lines[i].bandHi);
-            painter.fillRect(QRectF(left, map.area.top(), std::max(1.0, right - left), 7), band);
-        }
-        painter.setPen(QPen(ink, 1));
-        painter.drawLine(QPointF(centres[i], map.area.top()), QPointF(centres[i], map.area.bottom()));
-    }
-    painter.setRenderHint(QPainter::Antialiasing, true);
-    for (size_t i = 0; stems && i < m_lines.size(); ++i) {
+    for (size_t i = 0; i < m_lines.size(); ++i) {
         const Line& line = m_lines[i];
         const double width = line.cellHi - line.cellLo;
         if (map.x(line.cellHi) - map.x(line.cellLo) < kNarrowCell || !(line.share > 0) || !(width > 0))
@@ -136,8 +126,41 @@ void CodeGrid::paint(QPainter& painter, const Map& map, bool stems) const
         painter.setBrush(theme::color(Ink::PlotBackground));
         painter.drawEllipse(QPointF(centres[i], y), 3, 3);
     }
+}
+
+void CodeGrid::paint(QPainter& painter, const Map& map, bool stems) const
+{
+    if (m_lines.empty())
+        return;
+    std::vector<double> centres;
+    for (const Line& line : m_lines)
+        centres.push_back(map.x(line.at));
+    const auto drawn = thinnedLines(centres, std::vector<double>(centres.size(), 0), kLineGap);
+    const bool dense = drawn.size() < m_lines.size() || m_lines.size() > 40;
+
+    painter.save();
+    painter.setClipRect(map.area);
+    painter.setRenderHint(QPainter::Antialiasing, false);
+    paintCells(painter, map);
+    QColor band = theme::color(Ink::Grid);
+    band.setAlpha(130);
+    QColor ink = theme::color(Ink::Grid);
+    ink.setAlpha(dense ? 90 : 190);
+    for (const size_t i : drawn) {
+        painter.setPen(QPen(ink, 1));
+        painter.drawLine(QPointF(centres[i], map.area.top()), QPointF(centres[i], map.area.bottom()));
+        if (m_bands && !dense) {
+            // Bands of outer codes overlap; they stand in rows of their own so that each one can be seen.
+            const double left = map.x(m_lines[i].bandLo), right = map.x(m_lines[i].bandHi);
+            const auto row = int((i > m_anchor ? i - m_anchor : m_anchor - i) % kBandRows);
+            painter.fillRect(QRectF(left, map.area.top() + 2 + 4 * row, std::max(1.0, right - left), 2), band);
+        }
+    }
+    painter.setRenderHint(QPainter::Antialiasing, true);
+    if (stems)
+        paintStems(painter, map, centres);
     painter.restore();
-    paintLabels(painter, map, drawn);
+    paintLabels(painter, map, centres);
 }
 
 } // namespace ql

@@ -47,7 +47,10 @@ public:
 
 private:
     void paintCells(QPainter& painter, const Map& map) const;
-    void paintLabels(QPainter& painter, const Map& map, const std::vector<size_t>& drawn) const;
+    void paintLabels(QPainter& painter, const Map& map, const std::vector<double>& centres) const;
+    void paintStems(QPainter& painter, const Map& map, const std::vector<double>& centres) const;
+    std::vector<size_t> thinnedLines(const std::vector<double>& centres, const std::vector<double>& widths,
+                                     double gap) const;
 
     std::vector<Line> m_lines;
     bool m_bands = false;

@@ -137,10 +137,12 @@ void DistributionPlot::paintClipped(QPainter& painter) const
     const QRectF area = plotArea();
     const double lo = std::clamp(toPixel(toX(handles[0]), 1).x(), area.left(), area.right());
     const double hi = std::clamp(toPixel(toX(handles[1]), 1).x(), area.left(), area.right());
-    const QColor shade = faded(Ink::Clipped, 34);
-    painter.fillRect(QRectF(area.left(), area.top(), lo - area.left(), area.height()), shade);
-    painter.fillRect(QRectF(hi, area.top(), area.right() - hi, area.height()), shade);
     const double share = m_quantization->metrics.clippedShare();
+    if (share > 0) {
+        const QColor shade = faded(Ink::Clipped, 34);
+        painter.fillRect(QRectF(area.left(), area.top(), lo - area.left(), area.height()), shade);
+        painter.fillRect(QRectF(hi, area.top(), area.right() - hi, area.height()), shade);
+    }
     const QString text = share > 0 ? tr("%1 % clipped").arg(shortText(100 * share)) : tr("nothing clipped");
     const double room = QFontMetricsF(painter.font()).horizontalAdvance(text) + 12;
     const double x = std::min(hi + 6, area.right() - room + 6);
@@ -180,6 +182,8 @@ void DistributionPlot::paintOutliers(QPainter& painter) const
             const double sigmas = stats.standardDeviation() > 0
                                       ? std::abs(farthest - stats.mean) / stats.standardDeviation() : 0;
             lines << tr("farthest %1 (%2 σ)").arg(shortText(farthest), shortText(sigmas));
+            if (high && m_distribution->beyond12Sigma > 0)
+                lines << tr("%1 in all > 12 σ").arg(QString::fromStdString(formatCount(m_distribution->beyond12Sigma)));
         }
         const double step = QFontMetricsF(painter.font()).height();
         for (int i = 0; i < lines.size(); ++i)
@@ -188,10 +192,6 @@ void DistributionPlot::paintOutliers(QPainter& painter) const
     };
     note(outside.below, false);
     note(outside.above, true);
-    if (m_distribution && m_distribution->beyond12Sigma > 0)
-        drawLabel(painter, area.topRight() + QPointF(-4, 18), Qt::AlignRight,
-                  tr("%1 beyond 12 σ").arg(QString::fromStdString(formatCount(m_distribution->beyond12Sigma))),
-                  theme::color(Ink::Clipped));
 }
 
 std::vector<DistributionPlot::Mark> DistributionPlot::marks() const

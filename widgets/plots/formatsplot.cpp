@@ -26,7 +26,11 @@ QColor inkOf(const Scheme& scheme)
 QString labelOf(const Scheme& scheme)
 {
     const FormatTraits& format = traits(scheme.format);
-    QString text = QString::fromUtf8(format.label.data(), qsizetype(format.label.size()));
+    // Menu labels of codebooks are whole phrases; their short names fit between the points.
+    const std::string_view name = format.kind == FormatKind::Codebook ? format.name : format.label;
+    QString text = QString::fromUtf8(name.data(), qsizetype(name.size()));
+    if (format.kind == FormatKind::Codebook)
+        text = text.section('-', 0, 0).toUpper() + (text.contains('-') ? '-' + text.section('-', 1) : QString());
     if (format.choosesSymmetry && scheme.symmetry == Symmetry::Asymmetric)
         text += FormatsPlot::tr(" asym");
     if (format.choosesGranularity) {
@@ -233,8 +237,7 @@ void FormatsPlot::paintLabels(QPainter& painter) const
             if (!clear)
                 continue;
             taken.push_back(box);
-            painter.setPen(inkOf(m_study->points[i].scheme));
-            painter.drawText(QPointF(box.left(), box.top() + metrics.ascent() - 1), text);
+            drawLabel(painter, box.topLeft(), Qt::AlignLeft | Qt::AlignTop, text, inkOf(m_study->points[i].scheme));
             break;
         }
     }

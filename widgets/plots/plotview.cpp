@@ -26,6 +26,15 @@ QCPRange toQcp(PlotRange range)
     return {range.lo, range.hi};
 }
 
+PlotRange inside(PlotRange range, const std::optional<PlotRange>& bounds)
+{
+    if (!bounds)
+        return range;
+    const double span = std::min(range.span(), bounds->span());
+    const double lo = std::clamp(range.lo, bounds->lo, bounds->hi - span);
+    return {lo, lo + span};
+}
+
 void styleAxis(QCPAxis* axis)
 {
     const QPen line(theme::color(Ink::Axis), 1);
@@ -164,12 +173,14 @@ QRect PlotView::plotArea() const
 
 void PlotView::setX(PlotRange x)
 {
+    x = inside(x, d->boundsX);
     if (std::isfinite(x.lo) && std::isfinite(x.hi) && x.span() > 0)
         d->canvas->xAxis->setRange(toQcp(x));
 }
 
 void PlotView::setY(PlotRange y)
 {
+    y = inside(y, d->boundsY);
     if (std::isfinite(y.lo) && std::isfinite(y.hi) && y.span() > 0)
         d->canvas->yAxis->setRange(toQcp(y));
 }
@@ -229,6 +240,25 @@ bool PlotView::isLogY() const
 void PlotView::setFreeY(bool free)
 {
     d->freeY = free;
+}
+
+void PlotView::setDownwardY()
+{
+    d->canvas->yAxis->setRangeReversed(true);
+    d->canvas->yAxis->grid()->setVisible(false);
+}
+
+void PlotView::setBounds(PlotRange x, PlotRange y)
+{
+    d->boundsX = x;
+    d->boundsY = y;
+}
+
+void PlotView::setRightMargin(int pixels)
+{
+    QMargins margins = d->canvas->axisRect()->minimumMargins();
+    margins.setRight(pixels);
+    d->canvas->axisRect()->setMinimumMargins(margins);
 }
 
 void PlotView::setTopMargin(int pixels)
@@ -423,7 +453,7 @@ void PlotView::zoomToBox()
         return;
     }
     const QPointF a = toValue(box.bottomLeft()), b = toValue(box.topRight());
-    setView({a.x(), b.x()}, {a.y(), b.y()});
+    setView({a.x(), b.x()}, {std::min(a.y(), b.y()), std::max(a.y(), b.y())});
 }
 
 } // namespace ql

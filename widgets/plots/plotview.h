@@ -79,6 +79,9 @@ protected:
     void setLogY(bool log);
     bool isLogY() const;
     void setFreeY(bool free);       ///< wheel and drag move both axes
+    void setDownwardY();            ///< rows of a matrix: zero is at the top
+    void setBounds(PlotRange x, PlotRange y); ///< zoom and pan never leave them
+    void setRightMargin(int pixels);
     void setTopMargin(int pixels);  ///< room above the axes for marks
     void setCategories(const QStringList& labels); ///< x ticks 0, 1, 2, ... with these labels; empty: numbers
     void refresh();                 ///< everything, once, at the next turn of the event loop

@@ -17,7 +17,7 @@ struct PlotView::Private {
     QString caption, emptyText;
     QStringList categories;
     PlotRange homeX;
-    std::optional<PlotRange> steadyY;
+    std::optional<PlotRange> steadyY, boundsX, boundsY;
     bool pinnedX = false, pinnedY = false; ///< zoomed by hand
     bool freeY = false, preview = false, exporting = false, keyboardFocus = false;
 

@@ -1,0 +1,264 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "widgets/panels/mappage.h"
+
+#include "core/quant/schemetable.h"
+#include "widgets/panels/groupmodel.h"
+#include "widgets/panels/segmentedchoice.h"
+#include "widgets/plots/mapview.h"
+#include "widgets/theme.h"
+
+#include <QFontDatabase>
+#include <QHBoxLayout>
+#include <QHeaderView>
+#include <QLabel>
+#include <QMenu>
+#include <QPlainTextEdit>
+#include <QSplitter>
+#include <QStackedWidget>
+#include <QTableView>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+#include <algorithm>
+
+namespace ql {
+namespace {
+
+constexpr int kBytesPerLine = 16;
+
+/// Columns of the map that one pick covers.
+int64_t groupLength(const Scheme& scheme, int64_t cols)
+{
+    const int block = scheme.keepsFloat() ? 0 : traits(scheme.format).blockSize;
+    if (block > 0)
+        return block;
+    return scheme.granularity == Granularity::Group && !scheme.keepsFloat() ? scheme.groupSize : std::max<int64_t>(1, cols);
+}
+
+QString hexDump(const std::vector<std::byte>& bytes)
+{
+    QString text;
+    for (size_t i = 0; i < bytes.size(); i += kBytesPerLine) {
+        text += QString("%1 ").arg(i, 4, 16, QChar('0'));
+        for (size_t k = i; k < std::min(i + kBytesPerLine, bytes.size()); ++k)
+            text += QString(" %1").arg(int(bytes[k]), 2, 16, QChar('0'));
+        text += '\n';
+    }
+    return text.trimmed();
+}
+
+} // namespace
+
+struct MapPage::Private {
+    QString caption;
+    Scheme scheme;
+    MapView* map = new MapView;
+    GroupModel* model = nullptr;
+    SegmentedChoice* measure = nullptr;
+    QToolButton* channel = nullptr;
+    QLabel *group = nullptr, *bytesTitle = nullptr, *failure = nullptr, *notice = nullptr;
+    QTableView* table = nullptr;
+    QPlainTextEdit* bytes = nullptr;
+    QStackedWidget *whole = nullptr, *inspector = nullptr;
+    qint64 pickedRow = -1;
+
+    QWidget* makeMap(MapPage* page);
+    QWidget* makeInspector();
+};
+
+QWidget* MapPage::Private::makeMap(MapPage* page)
+{
+    auto* panel = new QWidget;
+    measure = new SegmentedChoice({tr("Magnitude"), tr("Signed"), tr("Scale"), tr("Error"), tr("Relative error")});
+    measure->setAccessibleName(tr("Measure of the map"));
+    const QStringList tips{tr("Root mean square of the weights of a tile"),
+                           tr("The weight of a tile that is farthest from zero, with its sign"),
+                           tr("Scale of the groups of a tile, in weight units per code step"),
+                           tr("Root mean square of reconstructed minus original weight"),
+                           tr("Error ÷ magnitude of the tile; 0.1 means a tenth of the weights' size")};
+    for (int i = 0; i < tips.size(); ++i)
+        measure->setOptionToolTip(i, tips[i]);
+    measure->setCurrent(0);
+    channel = new QToolButton;
+    channel->setIcon(theme::icon("chart"));
+    channel->setText(tr("This channel's distribution"));
+    channel->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+    channel->setToolTip(tr("Show the weights of the picked row on the weights page"));
+    channel->setFocusPolicy(Qt::StrongFocus);
+    channel->setEnabled(false);
+    auto* menu = new QToolButton;
+    menu->setIcon(theme::icon("export"));
+    menu->setToolTip(tr("Copy or save the map"));
+    menu->setAccessibleName(menu->toolTip());
+    menu->setPopupMode(QToolButton::InstantPopup);
+    menu->setFocusPolicy(Qt::StrongFocus);
+    menu->setMenu(new QMenu(menu));
+    menu->menu()->addActions(map->actions());
+    auto* row = new QHBoxLayout;
+    row->setContentsMargins(theme::kSpacing, 4, theme::kSpacing, 4);
+    row->addWidget(measure);
+    row->addStretch();
+    row->addWidget(channel);
+    row->addWidget(menu);
+    auto* layout = new QVBoxLayout(panel);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->setSpacing(0);
+    layout->addLayout(row);
+    layout->addWidget(map, 1);
+    QObject::connect(measure, &SegmentedChoice::chosen, map,
+                     [this](int index) { map->setMeasure(MapView::Measure(index)); });
+    QObject::connect(map, &MapView::regionRequested, page, &MapPage::regionRequested);
+    QObject::connect(map, &MapView::groupPicked, page, &MapPage::groupPicked);
+    QObject::connect(channel, &QToolButton::clicked, page, [this, page] { Q_EMIT page->channelPicked(pickedRow); });
+    return panel;
+}
+
+QWidget* MapPage::Private::makeInspector()
+{
+    auto* hint = new QLabel(tr("Click a tile to see its group: every weight, its code, its error and the packed bytes."));
+    hint->setAlignment(Qt::AlignCenter);
+    hint->setWordWrap(true);
+    hint->setForegroundRole(QPalette::PlaceholderText);
+
+    group = new QLabel;
+    group->setMargin(theme::kSpacing / 2);
+    group->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
+    model = new GroupModel(map);
+    table = new QTableView;
+    table->setModel(model);
+    table->setAccessibleName(tr("Values of the picked group"));
+    table->verticalHeader()->hide();
+    table->verticalHeader()->setDefaultSectionSize(20);
+    table->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
+    table->setAlternatingRowColors(true);
+    table->setShowGrid(false);
+    table->setSelectionBehavior(QAbstractItemView::SelectRows);
+    table->setMinimumWidth(360);
+    bytesTitle = new QLabel;
+    bytesTitle->setFont(theme::smallFont());
+    bytes = new QPlainTextEdit;
+    bytes->setReadOnly(true);
+    bytes->setFrameShape(QFrame::NoFrame);
+    bytes->setLineWrapMode(QPlainTextEdit::NoWrap);
+    bytes->setFont(QFontDatabase::systemFont(QFontDatabase::FixedFont));
+    bytes->setAccessibleName(tr("Packed bytes of the picked group"));
+    bytes->setTabChangesFocus(true);
+    auto* packed = new QWidget;
+    auto* packedLayout = new QVBoxLayout(packed);
+    packedLayout->setContentsMargins(theme::kSpacing, 0, 0, 0);
+    packedLayout->addWidget(bytesTitle);
+    packedLayout->addWidget(bytes);
+    auto* split = new QSplitter;
+    split->addWidget(table);
+    split->addWidget(packed);
+    split->setStretchFactor(0, 3);
+    split->setStretchFactor(1, 2);
+    split->setChildrenCollapsible(false);
+    auto* detail = new QWidget;
+    auto* layout = new QVBoxLayout(detail);
+    layout->setContentsMargins(theme::kSpacing, 0, theme::kSpacing, theme::kSpacing);
+    layout->setSpacing(4);
+    layout->addWidget(group);
+    layout->addWidget(split, 1);
+    inspector = new QStackedWidget;
+    inspector->addWidget(hint);
+    inspector->addWidget(detail);
+    return inspector;
+}
+
+MapPage::MapPage(QWidget* parent)
+    : QWidget(parent)
+    , d(std::make_unique<Private>())
+{
+    const auto makeLabel = [] {
+        auto* label = new QLabel;
+        label->setWordWrap(true);
+        label->setMargin(theme::kSpacing);
+        label->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
+        return label;
+    };
+    auto* splitter = new QSplitter(Qt::Vertical);
+    splitter->addWidget(d->makeMap(this));
+    splitter->addWidget(d->makeInspector());
+    splitter->setStretchFactor(0, 2);
+    splitter->setStretchFactor(1, 1);
+    splitter->setChildrenCollapsible(false);
+    d->failure = makeLabel();
+    d->failure->setAlignment(Qt::AlignCenter);
+    d->notice = makeLabel();
+    d->notice->hide();
+    d->whole = new QStackedWidget;
+    d->whole->addWidget(splitter);
+    d->whole->addWidget(d->failure);
+    auto* layout = new QVBoxLayout(this);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->setSpacing(0);
+    layout->addWidget(d->notice);
+    layout->addWidget(d->whole, 1);
+    connect(d->map, &PlotView::exportFailed, d->notice, [this](const QString& message) {
+        d->notice->setText(message);
+        d->notice->show();
+    });
+}
+
+MapPage::~MapPage() = default;
+
+void MapPage::setSubject(const QString& caption, int64_t rows, int64_t cols, const Scheme& scheme)
+{
+    d->caption = caption;
+    d->scheme = scheme;
+    d->pickedRow = -1;
+    d->notice->hide();
+    d->whole->setCurrentIndex(0);
+    d->inspector->setCurrentIndex(0);
+    d->channel->setEnabled(false);
+    d->model->setGroup({});
+    d->map->setMatrix(rows, cols, std::min(groupLength(scheme, cols), std::max<int64_t>(1, cols)));
+    d->map->setCaption(caption + " · " + QString::fromStdString(scheme.text()));
+}
+
+void MapPage::setMap(Shared<TileMap> map, const MapRegion& region)
+{
+    d->whole->setCurrentIndex(0);
+    d->map->setMap(map, region);
+}
+
+void MapPage::setGroup(Shared<GroupDetail> group)
+{
+    d->inspector->setCurrentIndex(group ? 1 : 0);
+    d->channel->setEnabled(group != nullptr);
+    d->model->setGroup(group);
+    if (!group) {
+        d->pickedRow = -1;
+        d->map->setPicked(-1, 0, 0);
+        return;
+    }
+    d->pickedRow = group->row;
+    const auto length = int64_t(group->values.size());
+    d->map->setPicked(group->row, group->firstCol, length);
+    QString text = tr("Row %1, columns %2 to %3").arg(group->row).arg(group->firstCol).arg(group->firstCol + length - 1);
+    if (!group->codes.empty())
+        text += tr(" · scale %1").arg(shortText(group->scale, 4));
+    if (group->zero != 0)
+        text += tr(" · zero point %1").arg(group->zero);
+    d->group->setText(text);
+    d->bytesTitle->setText(group->packed.empty() ? tr("This scheme packs no bytes for a group")
+                                                 : tr("%1 packed bytes, hexadecimal").arg(group->packed.size()));
+    d->bytesTitle->setToolTip(tr("The codes of this group as a file holds them, lowest bits first;\n"
+                                 "GGML and microscaling blocks with their scales."));
+    d->bytes->setPlainText(hexDump(group->packed));
+}
+
+void MapPage::setBrush(double lo, double hi)
+{
+    d->map->setBrush(lo, hi);
+}
+
+void MapPage::setFailure(const QString& message)
+{
+    d->failure->setText(message);
+    d->whole->setCurrentIndex(1);
+}
+
+} // namespace ql
