@@ -32,8 +32,8 @@ struct ClipLimits {
 /// Ratios that the MSE search tries: 64/64, 63/64 ... 1/64, all exact in f32.
 std::span<const float> sweepRatios();
 
-/// Limits of one group by the scheme's method; NaN and Inf in `values` are ignored. No limit lies beyond the group's own
-/// range [min(0, x), max(0, x)]. Symmetric schemes look at |x|.
+/// Limits of one group by the scheme's method; NaN and Inf in `values` are ignored. No limit lies beyond the group's
+/// own range [min(0, x), max(0, x)]. Symmetric schemes look at |x|.
 ///   percentile  linear interpolation between the order statistics at P/100 * (n - 1); asymmetric: both tails
 ///   mse         the ratio of sweepRatios() with the lowest GroupQuantizer::squaredError; the larger one on ties
 ///   kl          klRatio() of the group's klHistogram; groups of fewer than 2048 finite values keep their range
@@ -42,11 +42,12 @@ ClipLimits chooseLimits(const Scheme& scheme, std::span<const float> values);
 
 /// Bins of the KL histogram.
 inline constexpr int kKlBins = 2048;
-/// Adds |x| of finite values to kKlBins equal bins over [0, absMax]: bin min(2047, floor(|x| * (2048 / absMax))) in f32.
-/// Adds nothing where that factor is not finite.
+/// Adds |x| of finite values to kKlBins equal bins over [0, absMax]: bin min(2047, floor(|x| * (2048 / absMax))) in
+/// f32. Adds nothing where that factor is not finite.
 void addKlHistogram(std::span<const float> values, float absMax, std::span<uint64_t> histogram);
 /// Ratio of the range in (0, 1] that minimises the KL divergence between the histogram of |x| / range and its quantized
-/// version, after the TensorRT calibration talk (Migacz 2017); found to 1/128 of itself. `levels` is klLevels() of the scheme.
+/// version, after the TensorRT calibration talk (Migacz 2017); found to 1/128 of itself. `levels` is klLevels() of the
+/// scheme.
 double klRatio(std::span<const uint64_t> histogram, int levels);
 /// Magnitudes that a code can tell apart: 2^(bits - 1).
 int klLevels(const Scheme& scheme);

@@ -19,7 +19,8 @@ std::span<const ClipMethodInfo> clipMethods()
         {ClipMethod::Sigma, "sigma", "k-sigma", "sigmas", 3, 0, 100,
          "This many standard deviations around the mean, never beyond the data."},
         {ClipMethod::Ratio, "ratio", "Ratio", "of range", 0.9, 0, 1, "A fixed share of each group's range."},
-        {ClipMethod::Absolute, "abs", "Absolute", "limit", 1, 0, 3e38, "A fixed limit in weight units, never beyond the data."},
+        {ClipMethod::Absolute, "abs", "Absolute", "limit", 1, 0, 3e38,
+         "A fixed limit in weight units, never beyond the data."},
     }};
     return table;
 }

@@ -126,11 +126,11 @@ Codebook integerCodebook(const Scheme& scheme, int bits)
 Codebook nf4Codebook()
 {
     // Decision limits as published with bitsandbytes: the midpoints of the table.
-    static const std::vector<float> limits{-0.8480964004993439f,  -0.6106329262256622f, -0.4599952697753906f,
-                                           -0.33967943489551544f, -0.23460740596055984f, -0.13791173323988914f,
-                                           -0.045525018125772476f, 0.03979014977812767f, 0.1202552504837513f,
-                                           0.2035212516784668f,   0.2920137718319893f,   0.3893125355243683f,
-                                           0.5016634166240692f,   0.6427869200706482f,   0.8614784181118011f};
+    static const std::vector<float> limits{-0.8480964004993439f,   -0.6106329262256622f,  -0.4599952697753906f,
+                                           -0.33967943489551544f,  -0.23460740596055984f, -0.13791173323988914f,
+                                           -0.045525018125772476f, 0.03979014977812767f,  0.1202552504837513f,
+                                           0.2035212516784668f,    0.2920137718319893f,   0.3893125355243683f,
+                                           0.5016634166240692f,    0.6427869200706482f,   0.8614784181118011f};
     return finish(tableLevels(nf4Table()), 1, Tie::Down, limits);
 }
 
@@ -145,8 +145,8 @@ Codebook nf4QuantileCodebook()
 
 Codebook nf4Sym15Codebook()
 {
-    return finish(tableLevels({-1.0f, -0.696f, -0.525f, -0.394f, -0.283f, -0.179f, -0.094f, 0.0f, 0.094f, 0.179f, 0.283f,
-                               0.394f, 0.525f, 0.696f, 1.0f}),
+    return finish(tableLevels({-1.0f, -0.696f, -0.525f, -0.394f, -0.283f, -0.179f, -0.094f, 0.0f, 0.094f, 0.179f,
+                               0.283f, 0.394f, 0.525f, 0.696f, 1.0f}),
                   1, Tie::Down);
 }
 
@@ -171,7 +171,8 @@ Codebook e2m1Codebook(Tie tie)
 
 Codebook iq4NlCodebook()
 {
-    return finish(tableLevels({-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}), 127, Tie::Up);
+    return finish(tableLevels({-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}), 127,
+                  Tie::Up);
 }
 
 } // namespace

@@ -22,7 +22,7 @@ struct Codebook {
     /// levels.size() - 1 decision limits, ascending: y rounds to level i + 1 rather than i when y > thresholds[i]. The
     /// tie rule of the format is inside: a limit whose tie goes up is stored as the next float below the midpoint.
     std::vector<float> thresholds;
-    float maxMagnitude = 1;        ///< the limit of a group divided by its scale: 7 for strict INT4, 1 for NF4, 6 for E2M1
+    float maxMagnitude = 1; ///< the limit of a group divided by its scale: 7 for strict INT4, 1 for NF4, 6 for E2M1
 
     /// Values outside [clipLo, clipHi] count as clipped: half the outermost step beyond the outermost level, so that
     /// rounding of the scale alone never clips.

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Double quantization of group scales after QLoRA (Dettmers et al. 2023, section 3), with the dynamic 8-bit map of
-// bitsandbytes; codes of values come from the scale as it is read back. Groups are numbered through the whole tensor, row by row; 256 consecutive ones share one f32 scale.
+// bitsandbytes; codes of values come from the scale as it is read back. Groups are numbered through the whole tensor,
+// row by row; 256 consecutive ones share one f32 scale.
 #pragma once
 
 #include <array>

@@ -12,8 +12,6 @@ namespace ql {
 
 namespace {
 
-constexpr float kLargestHalf = 65504.0f;
-
 uint16_t toHalf(float value)
 {
     return floatToHalf(std::clamp(value, -kLargestHalf, kLargestHalf));

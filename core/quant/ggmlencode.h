@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The reference quantizers of ggml (ggml-quants.c) for Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and IQ4_NL, as its file quantizer
 // runs them without an importance matrix: codes come from the unrounded f32 scale, the f16 scale is stored.
-// Outside ggml's own domain: NaN counts as 0 in the codes, Inf lands on the outermost code, scales come from finite values
-// only, f16 scales and minima stop at +-65504, and a scale whose inverse is not finite gives the codes of 0.
+// Outside ggml's own domain: NaN counts as 0 in the codes, Inf lands on the outermost code, scales come from finite
+// values only, f16 scales and minima stop at +-65504, and a scale whose inverse is not finite gives the codes of 0.
 #pragma once
 
 #include "core/quant/groupquant.h"

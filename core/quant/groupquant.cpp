@@ -12,8 +12,6 @@ namespace ql {
 
 namespace {
 
-constexpr float kLargestHalf = 65504.0f;
-
 float powerOfTwo(int exponent)
 {
     return e8m0ToFloat(uint8_t(std::clamp(exponent, -127, 127) + 127));

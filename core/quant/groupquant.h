@@ -48,7 +48,7 @@ public:
     /// The unrounded scale of a group with these limits.
     float scaleFor(ClipLimits limits) const;
     /// F16, BF16: nearest even, never beyond the largest finite value; what rounds to 0 gives scale 0. E8M0: the next
-    /// power of two upwards within [2^-127, 2^127], so that nothing clips. E4M3: globalScale times e4m3(s / globalScale).
+    /// power of two upwards within [2^-127, 2^127], so that nothing clips. E4M3: globalScale * e4m3(s / globalScale).
     float roundScale(float scale) const;
 
     /// Index into codebook().levels, to nearest.
@@ -56,7 +56,10 @@ public:
     /// By the scheme's rounding. Stochastic: up with the probability of the distance to the level below, drawn by
     /// `index`, the flat index in the tensor.
     int level(float x, const GroupParameters& p, uint64_t index) const;
-    float value(int level, const GroupParameters& p) const { return p.scale * (m_values[size_t(level)] - float(p.zero)); }
+    float value(int level, const GroupParameters& p) const
+    {
+        return p.scale * (m_values[size_t(level)] - float(p.zero));
+    }
     uint8_t code(int level) const { return m_codes[size_t(level)]; }
     int levelOfCode(uint8_t code) const { return m_levelOfCode[code]; }
     /// Whether a finite value lies beyond the outermost levels by more than half a step.

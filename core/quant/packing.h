@@ -27,7 +27,8 @@ std::vector<std::byte> packMicroRow(Format format, std::span<const uint8_t> code
                                     float globalScale);
 
 /// The bytes of one row's codes as the program's own files and the group inspector show them: fixed blocks for GGML and
-/// microscaling formats, high nibble first for fp4 and the nf4 tables, dense bits otherwise. `row` counts from q.firstRow.
+/// microscaling formats, high nibble first for fp4 and the nf4 tables, dense bits otherwise. `row` counts from
+/// q.firstRow.
 std::vector<std::byte> packedRow(const QuantizedTensor& q, int64_t row);
 
 } // namespace ql

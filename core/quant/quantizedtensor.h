@@ -26,11 +26,11 @@ struct QuantizedTensor {
     std::vector<int32_t> zeros;///< per group, asymmetric integers; else empty
     /// Double quantization: one 8-bit code per group, f32 scale per 256 groups, one offset (QLoRA, section 3).
     std::vector<uint8_t> scaleCodes;
-    std::vector<float> scaleScales; ///< of the blocks from that of the first group here; blocks count through the tensor
+    std::vector<float> scaleScales; ///< from the block of the first group here; blocks count through the tensor
     float scaleOffset = 0;
-    float globalScale = 1; ///< NVFP4's per-tensor factor; reconstruction multiplies group scales that already include it
-    /// GGML and microscaling formats: the bytes exactly as their file formats store them. Kept floats: the stored values,
-    /// little-endian. Else empty (see packing.h).
+    float globalScale = 1; ///< per-tensor factor of E4M3 scales; `scales` already include it
+    /// GGML and microscaling formats: the bytes exactly as their file formats store them. Kept floats: the stored
+    /// values, little-endian. Else empty (see packing.h).
     std::vector<std::byte> blocks;
 };
 

@@ -19,8 +19,6 @@ namespace ql {
 
 namespace {
 
-constexpr float kLargestHalf = 65504.0f;
-
 /// Kept formats saturate rather than turn large finite values into Inf.
 float castValue(Format format, float x)
 {

@@ -102,7 +102,8 @@ public:
     {
         const auto equals = option.find('=');
         const std::string_view key = option.substr(0, equals);
-        const std::string_view value = equals == std::string_view::npos ? std::string_view() : option.substr(equals + 1);
+        const std::string_view value =
+            equals == std::string_view::npos ? std::string_view() : option.substr(equals + 1);
         const bool hasValue = equals != std::string_view::npos;
         if (!hasValue && (key == "sym" || key == "asym"))
             return once("sym|asym", option, setSymmetry(key));
@@ -136,7 +137,8 @@ private:
     {
         QL_CHECK(status);
         if (!m_given.insert(key).second)
-            return schemeError(ErrorCode::SchemeConflict, "'" + std::string(option) + "' contradicts or repeats an option");
+            return schemeError(ErrorCode::SchemeConflict,
+                               "'" + std::string(option) + "' contradicts or repeats an option");
         return {};
     }
 
@@ -173,7 +175,8 @@ private:
         const auto colon = value.find(':');
         std::string known;
         for (const ClipMethodInfo& info : clipMethods()) {
-            known += (known.empty() ? "clip=" : " clip=") + std::string(info.name) + (info.parameter.empty() ? "" : ":X");
+            known +=
+                (known.empty() ? "clip=" : " clip=") + std::string(info.name) + (info.parameter.empty() ? "" : ":X");
             if (info.name != value.substr(0, colon) || info.parameter.empty() != (colon == std::string_view::npos))
                 continue;
             m_scheme.clip = info.method;
@@ -181,7 +184,8 @@ private:
                 return {};
             const auto parameter = parseNumber<double>(value.substr(colon + 1));
             if (!parameter)
-                return badValue(option, std::string(info.name) + ":" + formatExact(info.defaultParameter) + " or the like");
+                return badValue(option,
+                                std::string(info.name) + ":" + formatExact(info.defaultParameter) + " or the like");
             m_scheme.clipParameter = *parameter;
             return {};
         }
@@ -195,8 +199,8 @@ private:
             m_scheme.rounding = Rounding::Nearest;
             return {};
         }
-        const auto seed = value.starts_with(stochastic) ? parseNumber<uint64_t>(value.substr(stochastic.size()))
-                                                        : std::nullopt;
+        const auto seed =
+            value.starts_with(stochastic) ? parseNumber<uint64_t>(value.substr(stochastic.size())) : std::nullopt;
         if (!seed)
             return badValue(option, "round=nearest, round=stochastic:SEED with a whole number");
         m_scheme.rounding = Rounding::Stochastic;
@@ -232,7 +236,8 @@ Status checkClip(const Scheme& scheme)
     if (info.parameter.empty() || (p > info.lowest && p <= info.highest))
         return {};
     return schemeError(ErrorCode::SchemeBadOption, "clip=" + clipText(scheme) + " is out of range; valid: more than " +
-                                                       formatExact(info.lowest) + ", up to " + formatExact(info.highest));
+                                                       formatExact(info.lowest) + ", up to " +
+                                                       formatExact(info.highest));
 }
 
 Status checkDouble(const Scheme& scheme)

@@ -35,7 +35,7 @@ struct Scheme {
     Granularity granularity = Granularity::Group;
     int groupSize = 128; ///< along a row; only meaningful for Granularity::Group
     ClipMethod clip = ClipMethod::MinMax;
-    double clipParameter = 0; ///< 0 for methods without one; percentile in % of |x| kept, sigmas, ratio of the range, or the absolute limit
+    double clipParameter = 0; ///< percentile in % of |x| kept, sigmas, ratio, or absolute limit; 0 for other methods
     Rounding rounding = Rounding::Nearest;
     uint64_t seed = 0; ///< of stochastic rounding
     ScaleType scaleType = ScaleType::F16;
@@ -47,8 +47,8 @@ struct Scheme {
     static Result<Scheme> parse(std::string_view text);
     /// SchemeBadOption for a value out of range, SchemeConflict for options that the format does not take.
     Status check() const;
-    /// The same scheme with every field that has no meaning here at its default (the group size of a per-channel scheme,
-    /// the seed of nearest rounding ...); parse(text()) gives exactly this.
+    /// The same scheme with every field that has no meaning here at its default (the group size of a per-channel
+    /// scheme, the seed of nearest rounding ...); parse(text()) gives exactly this.
     Scheme normalized() const;
     /// The field's usual settings for a format (design: integers group 128 f16 scales; nf4/fp4 group 64 f32 scales).
     static Scheme defaultsFor(Format format);

@@ -11,45 +11,64 @@ namespace ql {
 
 namespace {
 
+/// A format that fixes everything.
+constexpr FormatTraits fixedFormat(Format format, std::string_view name, std::string_view label,
+                                   std::string_view section, FormatKind kind, int bits, int size, int bytes,
+                                   std::string_view summary, std::string_view source)
+{
+    FormatTraits row{};
+    row.format = format;
+    row.name = name;
+    row.label = label;
+    row.section = section;
+    row.kind = kind;
+    row.bits = bits;
+    row.blockSize = size;
+    row.blockBytes = bytes;
+    row.summary = summary;
+    row.source = source;
+    return row;
+}
+
+/// The same row with groups, clipping, rounding and scales left to the user; integers choose zero points and range too.
+constexpr FormatTraits choosable(FormatTraits row)
+{
+    row.choosesSymmetry = row.choosesRange = row.kind == FormatKind::Integer;
+    row.choosesGranularity = row.choosesClip = row.choosesRounding = true;
+    row.choosesScaleType = row.choosesDoubleQuant = true;
+    return row;
+}
+
 constexpr FormatTraits keep(Format format, std::string_view name, std::string_view label, int bits,
                             std::string_view summary)
 {
-    return {format, name, label, "Keep", FormatKind::Keep, bits, 0, 0, summary, "IEEE 754; bfloat16", false, false, false,
-            false, false, false, false};
+    return fixedFormat(format, name, label, "Keep", FormatKind::Keep, bits, 0, 0, summary, "IEEE 754; bfloat16");
 }
 
 constexpr FormatTraits integer(Format format, std::string_view name, std::string_view label, int bits,
                                std::string_view summary)
 {
-    return {format, name, label, "Integers", FormatKind::Integer, bits, 0, 0, summary,
-            "Uniform affine quantization (Jacob et al. 2018)", true, true, true, true, true, true, true};
+    return choosable(fixedFormat(format, name, label, "Integers", FormatKind::Integer, bits, 0, 0, summary,
+                                 "Uniform affine quantization (Jacob et al. 2018)"));
 }
 
 constexpr FormatTraits codebook(Format format, std::string_view name, std::string_view label, std::string_view summary,
                                 std::string_view source)
 {
-    return {format, name, label, "4-bit codebooks", FormatKind::Codebook, 4, 0, 0, summary, source, false, false, true,
-            true, true, true, true};
+    return choosable(
+        fixedFormat(format, name, label, "4-bit codebooks", FormatKind::Codebook, 4, 0, 0, summary, source));
 }
 
 constexpr FormatTraits float8(Format format, std::string_view name, std::string_view label, std::string_view summary)
 {
-    return {format, name, label, "Floating point", FormatKind::Float8, 8, 0, 0, summary,
-            "OCP 8-bit Floating Point Specification (Micikevicius et al. 2022)", false, false, true, true, true, true, true};
-}
-
-constexpr FormatTraits fixedBlock(Format format, std::string_view name, std::string_view label,
-                                  std::string_view section, FormatKind kind, int bits, int size, int bytes,
-                                  std::string_view summary, std::string_view source)
-{
-    return {format, name, label, section, kind, bits, size, bytes, summary, source, false, false, false, false, false,
-            false, false};
+    return choosable(fixedFormat(format, name, label, "Floating point", FormatKind::Float8, 8, 0, 0, summary,
+                                 "OCP 8-bit Floating Point Specification (Micikevicius et al. 2022)"));
 }
 
 constexpr FormatTraits ggml(Format format, std::string_view name, std::string_view label, int bits, int bytes,
                             std::string_view summary)
 {
-    return fixedBlock(format, name, label, "GGML", FormatKind::Ggml, bits, 32, bytes, summary, "ggml, ggml-quants.c");
+    return fixedFormat(format, name, label, "GGML", FormatKind::Ggml, bits, 32, bytes, summary, "ggml, ggml-quants.c");
 }
 
 constexpr std::array<FormatTraits, 25> kTable{{
@@ -76,14 +95,16 @@ constexpr std::array<FormatTraits, 25> kTable{{
              "OCP Microscaling Formats (MX) Specification 1.0"),
     float8(Format::FP8E4M3, "fp8-e4m3", "FP8 E4M3", "8-bit floats with 3 fraction bits, largest value 448."),
     float8(Format::FP8E5M2, "fp8-e5m2", "FP8 E5M2", "8-bit floats with 2 fraction bits, largest value 57344."),
-    fixedBlock(Format::MXFP4, "mxfp4", "MXFP4", "Floating point", FormatKind::Micro, 4, 32, 17,
-               "E2M1 with one power-of-two scale per 32 values.", "OCP MX Specification 1.0; block layout of ggml"),
-    fixedBlock(Format::NVFP4, "nvfp4", "NVFP4", "Floating point", FormatKind::Micro, 4, 16, 9,
-               "E2M1 with one E4M3 scale per 16 values and one F32 factor per tensor.",
-               "NVIDIA ModelOpt; block layout of ggml"),
-    ggml(Format::Q4_0, "q4_0", "Q4_0", 4, 18, "16 levels, F16 scale per 32 values whose sign follows the largest value."),
+    fixedFormat(Format::MXFP4, "mxfp4", "MXFP4", "Floating point", FormatKind::Micro, 4, 32, 17,
+                "E2M1 with one power-of-two scale per 32 values.", "OCP MX Specification 1.0; block layout of ggml"),
+    fixedFormat(Format::NVFP4, "nvfp4", "NVFP4", "Floating point", FormatKind::Micro, 4, 16, 9,
+                "E2M1 with one E4M3 scale per 16 values and one F32 factor per tensor.",
+                "NVIDIA ModelOpt; block layout of ggml"),
+    ggml(Format::Q4_0, "q4_0", "Q4_0", 4, 18,
+         "16 levels, F16 scale per 32 values whose sign follows the largest value."),
     ggml(Format::Q4_1, "q4_1", "Q4_1", 4, 20, "16 levels between the minimum and the maximum of 32 values."),
-    ggml(Format::Q5_0, "q5_0", "Q5_0", 5, 22, "32 levels, F16 scale per 32 values whose sign follows the largest value."),
+    ggml(Format::Q5_0, "q5_0", "Q5_0", 5, 22,
+         "32 levels, F16 scale per 32 values whose sign follows the largest value."),
     ggml(Format::Q5_1, "q5_1", "Q5_1", 5, 24, "32 levels between the minimum and the maximum of 32 values."),
     ggml(Format::Q8_0, "q8_0", "Q8_0", 8, 34, "255 levels, F16 scale per 32 values."),
     ggml(Format::IQ4_NL, "iq4_nl", "IQ4_NL", 4, 18, "16 unevenly spaced levels, scale found by a weighted search."),

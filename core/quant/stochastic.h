@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Counter-based random numbers for stochastic rounding: a value depends only on the seed and on the flat index in the
-// tensor (row * cols + col), so every device and any order of work gives the same bytes. 32-bit integer arithmetic only.
+// tensor (row * cols + col), so every device and any order of work gives the same bytes. 32-bit arithmetic only.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,7 @@ struct StochasticKey {
     uint32_t second = 0;
 
     constexpr explicit StochasticKey(uint64_t seed)
-        : first(mix32(uint32_t(seed) + 0x9e3779b9u))
-        , second(mix32(uint32_t(seed >> 32) ^ first))
+        : first(mix32(uint32_t(seed) + 0x9e3779b9u)), second(mix32(uint32_t(seed >> 32) ^ first))
     {
     }
 };

@@ -8,6 +8,8 @@
 
 namespace ql {
 
+inline constexpr float kLargestHalf = 65504.0f; ///< largest finite binary16
+
 float halfToFloat(uint16_t bits);
 uint16_t floatToHalf(float value); ///< IEEE binary16; overflow gives Inf, NaN stays NaN
 float bf16ToFloat(uint16_t bits);

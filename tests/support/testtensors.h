@@ -16,7 +16,7 @@ namespace ql::test {
 /// Sizes around every block, vector and group boundary.
 inline const std::vector<int64_t>& differentialSizes()
 {
-    static const std::vector<int64_t> sizes{1,  2,  3,  5,  7,   8,   15,  16,  17,  31,  32,
+    static const std::vector<int64_t> sizes{1,  2,  3,  5,  7,   8,   15,  16,  17,   31,  32,
                                             33, 63, 64, 65, 127, 128, 129, 255, 1023, 4096};
     return sizes;
 }
@@ -67,7 +67,18 @@ inline std::vector<float> normalValues(int64_t count, uint64_t seed = 1, double 
     return values;
 }
 
-enum class Input { Zeros, Constant, NegativeConstant, Outlier, Subnormals, Infinities, NotNumbers, Positive, Huge, Random };
+enum class Input {
+    Zeros,
+    Constant,
+    NegativeConstant,
+    Outlier,
+    Subnormals,
+    Infinities,
+    NotNumbers,
+    Positive,
+    Huge,
+    Random
+};
 
 struct NamedInput {
     Input input;
@@ -76,13 +87,16 @@ struct NamedInput {
 
 inline const std::vector<NamedInput>& differentialInputs()
 {
-    static const std::vector<NamedInput> inputs{
-        {Input::Zeros, "zeros"},           {Input::Constant, "constant"},
-        {Input::NegativeConstant, "negative constant"},
-        {Input::Outlier, "one outlier"},   {Input::Subnormals, "subnormals"},
-        {Input::Infinities, "infinities"}, {Input::NotNumbers, "not numbers"},
-        {Input::Positive, "all positive"}, {Input::Huge, "huge"},
-        {Input::Random, "random"}};
+    static const std::vector<NamedInput> inputs{{Input::Zeros, "zeros"},
+                                                {Input::Constant, "constant"},
+                                                {Input::NegativeConstant, "negative constant"},
+                                                {Input::Outlier, "one outlier"},
+                                                {Input::Subnormals, "subnormals"},
+                                                {Input::Infinities, "infinities"},
+                                                {Input::NotNumbers, "not numbers"},
+                                                {Input::Positive, "all positive"},
+                                                {Input::Huge, "huge"},
+                                                {Input::Random, "random"}};
     return inputs;
 }
 

@@ -74,7 +74,8 @@ private Q_SLOTS:
             QVERIFY2(std::abs(m.meanAbsError() / meanAbsError - 1) < 0.003, figures);
     }
 
-    /// Min-max with the exact minimum as offset has a closed figure; rounding the zero point to a code costs a little more.
+    /// Min-max with the exact minimum as offset has a known figure; rounding the zero point to a code costs a few
+    /// percent.
     void asymmetricInt4_data()
     {
         QTest::addColumn<int>("block");
@@ -90,8 +91,8 @@ private Q_SLOTS:
         QFETCH(double, roundedZero);
         double sum = 0;
         for (size_t first = 0; first < m_values.size(); first += size_t(block)) {
-            const auto [lo, hi] = std::minmax_element(m_values.begin() + int64_t(first),
-                                                      m_values.begin() + int64_t(first) + block);
+            const auto [lo, hi] =
+                std::minmax_element(m_values.begin() + int64_t(first), m_values.begin() + int64_t(first) + block);
             const double low = std::min(double(*lo), 0.0), step = (std::max(double(*hi), 0.0) - low) / 15;
             for (size_t i = first; i < first + size_t(block); ++i) {
                 const double e = low + step * std::round((double(m_values[i]) - low) / step) - double(m_values[i]);

@@ -239,7 +239,8 @@ private Q_SLOTS:
         x[4] = INFINITY;
         x[5] = -INFINITY;
         x[6] = NAN;
-        for (const Format format : {Format::Q4_0, Format::Q4_1, Format::Q5_0, Format::Q5_1, Format::Q8_0, Format::IQ4_NL}) {
+        for (const Format format :
+             {Format::Q4_0, Format::Q4_1, Format::Q5_0, Format::Q5_1, Format::Q8_0, Format::IQ4_NL}) {
             const GgmlBlock block = encodeGgmlBlock(format, x.data());
             const Codebook book = codebookFor(Scheme::defaultsFor(format));
             const GroupQuantizer group(Scheme::defaultsFor(format));

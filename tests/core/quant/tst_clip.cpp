@@ -151,7 +151,9 @@ private Q_SLOTS:
             variance += (double(v) - mean) * (double(v) - mean) / 500;
         const double deviation = std::sqrt(variance);
 
-        const auto limits = [&](const char* clip) { return chooseLimits(schemeOf(QString("int4,asym,clip=") + clip), x); };
+        const auto limits = [&](const char* clip) {
+            return chooseLimits(schemeOf(QString("int4,asym,clip=") + clip), x);
+        };
         QCOMPARE(limits("minmax").lo, *lo);
         QCOMPARE(limits("minmax").hi, *hi);
         QCOMPARE(limits("ratio:0.5").lo, *lo * 0.5f);
@@ -285,7 +287,8 @@ private Q_SLOTS:
     void klOfGroupsIsOneRatioForAll()
     {
         const std::vector<float> x = skewed(128 * 400, 6);
-        const auto quantizer = TensorQuantizer::prepare(TensorView::fromFloats(x, 40, 1280), schemeOf("int4,clip=kl,scale=f32"));
+        const auto quantizer =
+            TensorQuantizer::prepare(TensorView::fromFloats(x, 40, 1280), schemeOf("int4,clip=kl,scale=f32"));
         std::vector<uint64_t> histogram(kKlBins);
         std::vector<float> range;
         for (size_t g = 0; g < 400; ++g) {
@@ -301,7 +304,8 @@ private Q_SLOTS:
         for (size_t g = 0; g < 400; ++g)
             QCOMPARE(groups[g].scale, range[g] * ratio / 7.0f);
         // Too few values for a histogram: the whole range.
-        const auto small = TensorQuantizer::prepare(TensorView::fromFloats(skewed(1280, 1), 1, 1280), schemeOf("int4,clip=kl"));
+        const auto small =
+            TensorQuantizer::prepare(TensorView::fromFloats(skewed(1280, 1), 1, 1280), schemeOf("int4,clip=kl"));
         QCOMPARE(small->parameters().clipRatio, 1.0f);
     }
 

@@ -93,8 +93,13 @@ private Q_SLOTS:
             QTest::addRow("%s at %g", scheme, y) << scheme << y << level;
         };
         // OCP: to the even code. ggml: to the first level with the smallest error.
-        for (const auto& [tie, even, down] : {std::tuple{0.25, 0.0, 0.0}, {0.75, 1.0, 0.5}, {1.25, 1.0, 1.0},
-                                              {1.75, 2.0, 1.5}, {2.5, 2.0, 2.0}, {3.5, 4.0, 3.0}, {5.0, 4.0, 4.0}}) {
+        for (const auto& [tie, even, down] : {std::tuple{0.25, 0.0, 0.0},
+                                              {0.75, 1.0, 0.5},
+                                              {1.25, 1.0, 1.0},
+                                              {1.75, 2.0, 1.5},
+                                              {2.5, 2.0, 2.0},
+                                              {3.5, 4.0, 3.0},
+                                              {5.0, 4.0, 4.0}}) {
             for (const double sign : {1.0, -1.0}) {
                 row("e2m1", sign * tie, sign * even);
                 row("nvfp4", sign * tie, sign * even);
@@ -170,7 +175,8 @@ private Q_SLOTS:
             QCOMPARE(book.levels[size_t(book.nearest(y))].value, direct);
         }
         for (const float threshold : book.thresholds) {
-            for (const float y : {threshold, std::nextafter(threshold, INFINITY), std::nextafter(threshold, -INFINITY)}) {
+            for (const float y :
+                 {threshold, std::nextafter(threshold, INFINITY), std::nextafter(threshold, -INFINITY)}) {
                 const float direct = e4m3 ? e4m3ToFloat(floatToE4m3(y)) : e5m2ToFloat(floatToE5m2(y));
                 QCOMPARE(book.levels[size_t(book.nearest(y))].value, direct);
             }

@@ -106,7 +106,8 @@ private Q_SLOTS:
         for (int i = 0; i < 20000; ++i) {
             const float offset = float(random.uniform()), block = float(random.uniform() + 0.01);
             const float scale = offset + block * float(2 * random.uniform() - 1);
-            const double chosen = std::abs(double(decodeScale(encodeScale(scale, offset, block), offset, block)) - double(scale));
+            const double chosen =
+                std::abs(double(decodeScale(encodeScale(scale, offset, block), offset, block)) - double(scale));
             double best = INFINITY;
             for (int code = 0; code < 256; ++code)
                 best = std::min(best, std::abs(double(decodeScale(uint8_t(code), offset, block)) - double(scale)));
@@ -149,7 +150,8 @@ private Q_SLOTS:
     {
         const int64_t rows = 16, cols = 1280;
         const std::vector<float> x = test::normalValues(rows * cols, 12, 0.02);
-        const auto quantizer = TensorQuantizer::prepare(TensorView::fromFloats(x, rows, cols), *Scheme::parse("int4,group=64,double"));
+        const auto quantizer =
+            TensorQuantizer::prepare(TensorView::fromFloats(x, rows, cols), *Scheme::parse("int4,group=64,double"));
         const QuantizedTensor whole = quantizer->quantizeRows(x.data(), 0, rows);
         const QuantizedTensor slice = quantizer->quantizeRows(x.data() + 12 * cols, 12, 2);
         QVERIFY(std::equal(slice.codes.begin(), slice.codes.end(), whole.codes.begin() + 12 * cols));

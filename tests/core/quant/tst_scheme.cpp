@@ -40,21 +40,36 @@ private Q_SLOTS:
     {
         QTest::addColumn<QString>("given");
         QTest::addColumn<QString>("canonical");
-        QTest::newRow("format alone") << "int4" << "int4";
-        QTest::newRow("defaults vanish") << "int4,sym,range=strict,group=128,clip=minmax,round=nearest,scale=f16" << "int4";
-        QTest::newRow("codebook defaults vanish") << "nf4,group=64,scale=f32" << "nf4";
-        QTest::newRow("order is fixed") << "int8,scale=f32,clip=mse,channel,asym" << "int8,asym,channel,clip=mse,scale=f32";
-        QTest::newRow("parameters stay exact") << "int4,clip=percentile:99.99" << "int4,clip=percentile:99.99";
-        QTest::newRow("sigma") << "int3,tensor,clip=sigma:2.5" << "int3,tensor,clip=sigma:2.5";
-        QTest::newRow("double implies f32 scales") << "int4,double" << "int4,double";
-        QTest::newRow("double with its scale type said") << "int4,scale=f32,double" << "int4,double";
-        QTest::newRow("codebook with double") << "nf4,double" << "nf4,double";
-        QTest::newRow("seed") << "int4,round=stochastic:18446744073709551615" << "int4,round=stochastic:18446744073709551615";
-        QTest::newRow("capitals and spaces") << " INT4 , Group=32 " << "int4,group=32";
-        QTest::newRow("fp8 is per channel") << "fp8-e4m3,channel" << "fp8-e4m3";
-        QTest::newRow("fp8 in groups") << "fp8-e4m3,group=128" << "fp8-e4m3,group=128";
-        QTest::newRow("fixed format repeats itself") << "q4_0,group=32,scale=f16" << "q4_0";
-        QTest::newRow("full range") << "int4,range=full,scale=e8m0" << "int4,range=full,scale=e8m0";
+        QTest::newRow("format alone") << "int4"
+                                      << "int4";
+        QTest::newRow("defaults vanish") << "int4,sym,range=strict,group=128,clip=minmax,round=nearest,scale=f16"
+                                         << "int4";
+        QTest::newRow("codebook defaults vanish") << "nf4,group=64,scale=f32"
+                                                  << "nf4";
+        QTest::newRow("order is fixed") << "int8,scale=f32,clip=mse,channel,asym"
+                                        << "int8,asym,channel,clip=mse,scale=f32";
+        QTest::newRow("parameters stay exact") << "int4,clip=percentile:99.99"
+                                               << "int4,clip=percentile:99.99";
+        QTest::newRow("sigma") << "int3,tensor,clip=sigma:2.5"
+                               << "int3,tensor,clip=sigma:2.5";
+        QTest::newRow("double implies f32 scales") << "int4,double"
+                                                   << "int4,double";
+        QTest::newRow("double with its scale type said") << "int4,scale=f32,double"
+                                                         << "int4,double";
+        QTest::newRow("codebook with double") << "nf4,double"
+                                              << "nf4,double";
+        QTest::newRow("seed") << "int4,round=stochastic:18446744073709551615"
+                              << "int4,round=stochastic:18446744073709551615";
+        QTest::newRow("capitals and spaces") << " INT4 , Group=32 "
+                                             << "int4,group=32";
+        QTest::newRow("fp8 is per channel") << "fp8-e4m3,channel"
+                                            << "fp8-e4m3";
+        QTest::newRow("fp8 in groups") << "fp8-e4m3,group=128"
+                                       << "fp8-e4m3,group=128";
+        QTest::newRow("fixed format repeats itself") << "q4_0,group=32,scale=f16"
+                                                     << "q4_0";
+        QTest::newRow("full range") << "int4,range=full,scale=e8m0"
+                                    << "int4,range=full,scale=e8m0";
     }
     void canonicalText()
     {
