@@ -26,12 +26,12 @@ int GroupModel::columnCount(const QModelIndex& parent) const
 
 QString GroupModel::text(size_t row, int column) const
 {
-    const auto at = [row](const auto& values) { return row < values.size() ? shortText(values[row], 4) : QString(); };
+    const auto at = [row](const auto& values) { return row < values.size() ? shortText(values[row]) : QString(); };
     switch (column) {
     case Position: return QString::number(m_group->firstCol + int64_t(row));
     case Weight: return at(m_group->values);
     case Scaled: return at(m_group->scaled);
-    case Code: return row < m_group->codes.size() ? QString::number(m_group->codes[row]) : QString();
+    case Code: return row < m_group->codes.size() ? QString::number(m_group->codes[row]).replace('-', QChar(0x2212)) : QString();
     case Reconstructed: return at(m_group->reconstructed);
     case Error:
         if (row < m_group->reconstructed.size())

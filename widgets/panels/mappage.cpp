@@ -4,6 +4,7 @@
 
 #include "core/quant/schemetable.h"
 #include "widgets/panels/groupmodel.h"
+#include "widgets/panels/inlinebar.h"
 #include "widgets/panels/segmentedchoice.h"
 #include "widgets/plots/mapview.h"
 #include "widgets/theme.h"
@@ -25,7 +26,7 @@
 namespace ql {
 namespace {
 
-constexpr int kBytesPerLine = 16;
+constexpr int kBytesPerLine = 8;
 
 /// Columns of the map that one pick covers.
 int64_t groupLength(const Scheme& scheme, int64_t cols)
@@ -57,7 +58,8 @@ struct MapPage::Private {
     GroupModel* model = nullptr;
     SegmentedChoice* measure = nullptr;
     QToolButton* channel = nullptr;
-    QLabel *group = nullptr, *bytesTitle = nullptr, *failure = nullptr, *notice = nullptr;
+    QLabel *group = nullptr, *bytesTitle = nullptr, *failure = nullptr;
+    InlineBar* notice = nullptr;
     QTableView* table = nullptr;
     QPlainTextEdit* bytes = nullptr;
     QStackedWidget *whole = nullptr, *inspector = nullptr;
@@ -71,6 +73,7 @@ QWidget* MapPage::Private::makeMap(MapPage* page)
 {
     auto* panel = new QWidget;
     measure = new SegmentedChoice({tr("Magnitude"), tr("Signed"), tr("Scale"), tr("Error"), tr("Relative error")});
+    measure->setRoomy();
     measure->setAccessibleName(tr("Measure of the map"));
     const QStringList tips{tr("Root mean square of the weights of a tile"),
                            tr("The weight of a tile that is farthest from zero, with its sign"),
@@ -134,7 +137,8 @@ QWidget* MapPage::Private::makeInspector()
     table->setAlternatingRowColors(true);
     table->setShowGrid(false);
     table->setSelectionBehavior(QAbstractItemView::SelectRows);
-    table->setMinimumWidth(360);
+    table->setMinimumWidth(380);
+    table->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     bytesTitle = new QLabel;
     bytesTitle->setFont(theme::smallFont());
     bytes = new QPlainTextEdit;
@@ -152,8 +156,9 @@ QWidget* MapPage::Private::makeInspector()
     auto* split = new QSplitter;
     split->addWidget(table);
     split->addWidget(packed);
-    split->setStretchFactor(0, 3);
-    split->setStretchFactor(1, 2);
+    split->setStretchFactor(0, 1);
+    split->setStretchFactor(1, 0);
+    split->setSizes({430, 250});
     split->setChildrenCollapsible(false);
     auto* detail = new QWidget;
     auto* layout = new QVBoxLayout(detail);
@@ -171,23 +176,19 @@ MapPage::MapPage(QWidget* parent)
     : QWidget(parent)
     , d(std::make_unique<Private>())
 {
-    const auto makeLabel = [] {
-        auto* label = new QLabel;
-        label->setWordWrap(true);
-        label->setMargin(theme::kSpacing);
-        label->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
-        return label;
-    };
     auto* splitter = new QSplitter(Qt::Vertical);
     splitter->addWidget(d->makeMap(this));
     splitter->addWidget(d->makeInspector());
-    splitter->setStretchFactor(0, 2);
-    splitter->setStretchFactor(1, 1);
+    splitter->setStretchFactor(0, 3);
+    splitter->setStretchFactor(1, 2);
+    splitter->setSizes({380, 240});
     splitter->setChildrenCollapsible(false);
-    d->failure = makeLabel();
+    d->failure = new QLabel;
     d->failure->setAlignment(Qt::AlignCenter);
-    d->notice = makeLabel();
-    d->notice->hide();
+    d->failure->setWordWrap(true);
+    d->failure->setMargin(4 * theme::kSpacing);
+    d->failure->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
+    d->notice = new InlineBar;
     d->whole = new QStackedWidget;
     d->whole->addWidget(splitter);
     d->whole->addWidget(d->failure);
@@ -197,8 +198,7 @@ MapPage::MapPage(QWidget* parent)
     layout->addWidget(d->notice);
     layout->addWidget(d->whole, 1);
     connect(d->map, &PlotView::exportFailed, d->notice, [this](const QString& message) {
-        d->notice->setText(message);
-        d->notice->show();
+        d->notice->showMessage(InlineBar::Level::Error, message);
     });
 }
 

@@ -50,6 +50,15 @@ void SegmentedChoice::setCurrent(int option)
     }
 }
 
+void SegmentedChoice::setRoomy()
+{
+    for (QAbstractButton* button : m_buttons->buttons()) {
+        button->setSizePolicy(QSizePolicy::Minimum, QSizePolicy::Fixed);
+        button->setMinimumWidth(0);
+        button->setStyleSheet({});
+    }
+}
+
 void SegmentedChoice::setOptionToolTip(int option, const QString& text)
 {
     if (QAbstractButton* button = m_buttons->button(option))

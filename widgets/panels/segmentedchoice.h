@@ -17,6 +17,7 @@ public:
 
     int current() const;           ///< -1 while mixed
     void setCurrent(int option);   ///< emits nothing
+    void setRoomy();               ///< padded as toolbars are, instead of as narrow as docks need
     void setOptionToolTip(int option, const QString& text);
 
 Q_SIGNALS:

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "widgets/panels/weightspage.h"
 
+#include "widgets/panels/inlinebar.h"
 #include "widgets/panels/segmentedchoice.h"
 #include "widgets/plots/channelsplot.h"
 #include "widgets/plots/clipsweepplot.h"
@@ -79,7 +80,8 @@ struct WeightsPage::Private {
     QList<QAction*> overlayActions;
     QSplitter* splitter = nullptr;
     QStackedWidget *plots = nullptr, *whole = nullptr;
-    QLabel *failure = nullptr, *notice = nullptr;
+    QLabel* failure = nullptr;
+    InlineBar* notice = nullptr;
 
     PlotView* secondView() const { return static_cast<PlotView*>(plots->currentWidget()); }
     QList<PlotView*> views() const { return {distribution, sweep, error, occupancy, formats, channels}; }
@@ -99,6 +101,7 @@ QWidget* WeightsPage::Private::makeFirst()
     auto* panel = new QWidget;
     auto* row = makeRow();
     xMode = new SegmentedChoice({tr("Values"), tr("Scale units")});
+    xMode->setRoomy();
     xMode->setAccessibleName(tr("Horizontal axis"));
     xMode->setOptionToolTip(0, tr("Horizontal axis in weight units.\nGroups have their own grids: the one of the median "
                                   "scale is drawn, with the 5–95 % spread of scales above each line."));
@@ -162,6 +165,7 @@ QWidget* WeightsPage::Private::makeSecond()
     auto* panel = new QWidget;
     auto* row = makeRow();
     second = new SegmentedChoice({tr("Clip sweep"), tr("Error"), tr("Occupancy"), tr("Formats"), tr("Channels")});
+    second->setRoomy();
     second->setAccessibleName(tr("Second plot"));
     const QStringList tips{tr("Mean squared error against the clip ratio, with the four methods marked"),
                            tr("Histogram of reconstructed minus original value"),
@@ -214,8 +218,7 @@ void WeightsPage::Private::connectPlots()
     QObject::connect(second, &SegmentedChoice::chosen, page, [this](int index) { page->setSecondPlot(SecondPlot(index)); });
     for (PlotView* view : views()) {
         QObject::connect(view, &PlotView::exportFailed, notice, [this](const QString& message) {
-            notice->setText(message);
-            notice->show();
+            notice->showMessage(InlineBar::Level::Error, message);
         });
     }
 }
@@ -257,11 +260,7 @@ WeightsPage::WeightsPage(QWidget* parent)
     , d(std::make_unique<Private>())
 {
     d->page = this;
-    d->notice = new QLabel;
-    d->notice->setWordWrap(true);
-    d->notice->setMargin(theme::kSpacing);
-    d->notice->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
-    d->notice->hide();
+    d->notice = new InlineBar;
     d->failure = new QLabel;
     d->failure->setAlignment(Qt::AlignCenter);
     d->failure->setWordWrap(true);

@@ -19,6 +19,7 @@ ChannelsPlot::ChannelsPlot(QWidget* parent)
     setAccessibleName(tr("Output channels"));
     setEmptyText(tr("Measuring the output channels: range, scale and error of each one appear here…"));
     setTopMargin(12);
+    setWholeTicksX();
 }
 
 void ChannelsPlot::setStudy(const Shared<ChannelStudy>& study)

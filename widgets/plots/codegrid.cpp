@@ -5,6 +5,7 @@
 #include "widgets/plots/labelplacement.h"
 #include "widgets/theme.h"
 
+#include <QCoreApplication>
 #include <QFontMetricsF>
 #include <QPainter>
 
@@ -115,10 +116,14 @@ void CodeGrid::paintLabels(QPainter& painter, const Map& map, const std::vector<
 
 void CodeGrid::paintStems(QPainter& painter, const Map& map, const std::vector<double>& centres) const
 {
-    for (size_t i = 0; i < m_lines.size(); ++i) {
+    // A few stems among cells too narrow for them would read as a gap in the distribution: all or none.
+    const bool room = std::all_of(m_lines.begin(), m_lines.end(), [&](const Line& line) {
+        return map.x(line.cellHi) - map.x(line.cellLo) >= kNarrowCell;
+    });
+    for (size_t i = 0; room && i < m_lines.size(); ++i) {
         const Line& line = m_lines[i];
         const double width = line.cellHi - line.cellLo;
-        if (map.x(line.cellHi) - map.x(line.cellLo) < kNarrowCell || !(line.share > 0) || !(width > 0))
+        if (!(line.share > 0) || !(width > 0))
             continue;
         const double y = map.densityY(line.share / width);
         painter.setPen(QPen(theme::color(Ink::Grid), 2));
@@ -143,7 +148,7 @@ void CodeGrid::paint(QPainter& painter, const Map& map, bool stems) const
     painter.setRenderHint(QPainter::Antialiasing, false);
     paintCells(painter, map);
     QColor band = theme::color(Ink::Grid);
-    band.setAlpha(130);
+    band.setAlpha(110);
     QColor ink = theme::color(Ink::Grid);
     ink.setAlpha(dense ? 90 : 190);
     for (const size_t i : drawn) {
@@ -160,6 +165,12 @@ void CodeGrid::paint(QPainter& painter, const Map& map, bool stems) const
     if (stems)
         paintStems(painter, map, centres);
     painter.restore();
+    if (m_bands && !dense) {
+        painter.setFont(theme::smallFont());
+        painter.setPen(theme::color(Ink::Muted));
+        painter.drawText(QPointF(map.area.left() + 4, map.area.top() - 4),
+                         QCoreApplication::translate("ql::CodeGrid", "bars: 5–95 % of the scales"));
+    }
     paintLabels(painter, map, centres);
 }
 

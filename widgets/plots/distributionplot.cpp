@@ -237,7 +237,7 @@ void DistributionPlot::moveHandle(size_t index, double weight, bool finished)
     Q_EMIT schemeEdited(scheme, finished);
 }
 
-bool DistributionPlot::grab(QPointF pixel, Qt::KeyboardModifiers modifiers)
+bool DistributionPlot::takeDrag(QPointF pixel, Qt::KeyboardModifiers modifiers)
 {
     if (modifiers & Qt::ControlModifier && m_xMode == XMode::Values && plotArea().contains(pixel.toPoint())) {
         m_brushing = true;

@@ -56,7 +56,7 @@ protected:
     void paintLayer(Layer layer, QPainter& painter) override;
     QString readout(QPointF value) const override;
     PlotRange fitY(PlotRange x) const override;
-    bool grab(QPointF pixel, Qt::KeyboardModifiers modifiers) override;
+    bool takeDrag(QPointF pixel, Qt::KeyboardModifiers modifiers) override;
     void dragTo(QPointF pixel) override;
     void dragEnd(bool cancelled) override;
     bool clicked(QPointF pixel, Qt::KeyboardModifiers modifiers) override;

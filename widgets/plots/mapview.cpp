@@ -34,8 +34,9 @@ MapView::MapView(QWidget* parent)
     setTitles(tr("Input (column)"), tr("Output channel (row)"));
     setFreeY(true);
     setDownwardY();
+    setWholeTicksX();
     setTopMargin(12);
-    setRightMargin(92);
+    setRightMargin(100);
     m_settle.setSingleShot(true);
     m_settle.setInterval(kSettleMs);
     connect(&m_settle, &QTimer::timeout, this, &MapView::requestRegion);

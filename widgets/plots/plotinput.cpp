@@ -40,7 +40,7 @@ void PlotView::mousePressEvent(QMouseEvent* event)
         return;
     d->button = event->button();
     d->pressed = d->last = event->position();
-    if (event->button() == Qt::LeftButton && grab(event->position(), event->modifiers()))
+    if (event->button() == Qt::LeftButton && takeDrag(event->position(), event->modifiers()))
         d->gesture = Gesture::Own;
     else if (event->button() == Qt::LeftButton || event->button() == Qt::RightButton)
         d->gesture = Gesture::Pending;

@@ -26,6 +26,12 @@ QCPRange toQcp(PlotRange range)
     return {range.lo, range.hi};
 }
 
+class WholeTicker : public QCPAxisTicker
+{
+protected:
+    double getTickStep(const QCPRange& range) override { return std::ceil(QCPAxisTicker::getTickStep(range)); }
+};
+
 PlotRange inside(PlotRange range, const std::optional<PlotRange>& bounds)
 {
     if (!bounds)
@@ -245,7 +251,12 @@ void PlotView::setFreeY(bool free)
 void PlotView::setDownwardY()
 {
     d->canvas->yAxis->setRangeReversed(true);
-    d->canvas->yAxis->grid()->setVisible(false);
+    d->canvas->yAxis->setTicker(QSharedPointer<QCPAxisTicker>(new WholeTicker));
+}
+
+void PlotView::setWholeTicksX()
+{
+    d->canvas->xAxis->setTicker(QSharedPointer<QCPAxisTicker>(new WholeTicker));
 }
 
 void PlotView::setBounds(PlotRange x, PlotRange y)
@@ -297,6 +308,12 @@ void PlotView::refresh(Layer layer)
 
 void PlotView::dataChanged()
 {
+    // Numbers on the axes of an empty plot would be made up.
+    for (QCPAxis* axis : {d->canvas->xAxis, d->canvas->yAxis}) {
+        axis->setTickLabels(hasData());
+        axis->setTicks(hasData());
+    }
+    d->canvas->yAxis->grid()->setVisible(hasData() && !d->canvas->yAxis->rangeReversed());
     updateY();
     setAccessibleDescription(hasData() ? summary() : d->emptyText);
     refresh();

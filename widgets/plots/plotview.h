@@ -66,7 +66,7 @@ protected:
     virtual void restyled() {}                        ///< colours have changed
 
     // Gestures. Positions are pixels of this widget.
-    virtual bool grab(QPointF, Qt::KeyboardModifiers) { return false; } ///< take a left drag that starts here
+    virtual bool takeDrag(QPointF, Qt::KeyboardModifiers) { return false; } ///< take a left drag that starts here
     virtual void dragTo(QPointF) {}
     virtual void dragEnd(bool /*cancelled*/) {}
     virtual bool clicked(QPointF, Qt::KeyboardModifiers) { return false; }
@@ -80,6 +80,7 @@ protected:
     bool isLogY() const;
     void setFreeY(bool free);       ///< wheel and drag move both axes
     void setDownwardY();            ///< rows of a matrix: zero is at the top
+    void setWholeTicksX();          ///< the axis counts things: no ticks between whole numbers
     void setBounds(PlotRange x, PlotRange y); ///< zoom and pan never leave them
     void setRightMargin(int pixels);
     void setTopMargin(int pixels);  ///< room above the axes for marks
