@@ -35,6 +35,7 @@ struct Decision {
     Source source = Source::Default;
     int rule = -1;       ///< index into Policy::rules
     bool locked = false;
+    bool asStored = false; ///< the tensor keeps its stored bytes; scheme then only names the nearest float format
     std::string because; ///< one sentence for the "Because" line
     std::string fallback;///< not empty when the wished scheme does not fit the shape: what was used instead, and why
 };

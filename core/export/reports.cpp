@@ -1,0 +1,144 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Measuring a model tensor by tensor, and the figures as CSV and JSON.
+#include "core/export/exporter.h"
+
+#include "core/base/format.h"
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <cmath>
+
+namespace ql {
+namespace {
+
+/// A figure as JSON: null where it is infinite (SQNR without error), since JSON has no infinity.
+nlohmann::ordered_json number(double value)
+{
+    return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
+}
+
+void addFigures(nlohmann::ordered_json& json, const ErrorMetrics& metrics)
+{
+    json["bits_per_weight"] = number(metrics.bitsPerWeight);
+    json["mse"] = number(metrics.mse());
+    json["sqnr_db"] = number(metrics.sqnrDb());
+    json["rel_error"] = number(metrics.relativeError());
+    json["max_abs_error"] = number(metrics.maxAbsError);
+    json["mean_abs_error"] = number(metrics.meanAbsError());
+    json["cosine"] = number(metrics.cosine());
+    json["bytes"] = metrics.bytes;
+}
+
+std::string csvField(const std::string& text)
+{
+    if (text.find_first_of(",\"\n") == std::string::npos)
+        return text;
+    std::string quoted = "\"";
+    for (const char c : text)
+        quoted += c == '"' ? "\"\"" : std::string(1, c);
+    return quoted + "\"";
+}
+
+/// Metrics of a tensor whose bytes do not change.
+ErrorMetrics unchanged(const TensorInfo& tensor)
+{
+    ErrorMetrics metrics;
+    metrics.count = metrics.finite = tensor.parameters();
+    metrics.bytes = tensor.bytes;
+    metrics.bitsPerWeight = metrics.count ? 8.0 * double(tensor.bytes) / double(metrics.count) : 0;
+    return metrics;
+}
+
+Result<TensorReport> measureOne(Backend& backend, const Model& model, int index, const Decision& decision,
+                                const JobControl& job)
+{
+    const TensorInfo& info = model.tensors()[size_t(index)];
+    TensorReport report{info.name, decision.scheme, {}, 0, decision.fallback};
+    const auto started = std::chrono::steady_clock::now();
+    if (decision.asStored) {
+        report.metrics = unchanged(info);
+        if (report.note.empty())
+            report.note = "kept as stored";
+        return report;
+    }
+    QL_TRY(const TensorView view, model.view(index));
+    QL_TRY(report.metrics, backend.measure(view, decision.scheme, job));
+    if (report.metrics.finite != report.metrics.count) {
+        QL_TRY(const TensorStats stats, backend.statistics(view, job));
+        report.note = std::to_string(stats.nans) + " NaN, " + std::to_string(stats.infs) + " Inf, first at index " +
+                      std::to_string(stats.firstNonFinite) + "; figures over the finite values";
+    }
+    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+    return report;
+}
+
+} // namespace
+
+Result<std::vector<TensorReport>> measureModel(Backend& backend, const Model& model,
+                                               const std::vector<Decision>& decisions, const std::vector<int>& tensors,
+                                               const std::function<void(const TensorReport&)>& onTensor,
+                                               const JobControl& job)
+{
+    uint64_t total = 0, done = 0;
+    for (const int index : tensors)
+        total += model.tensors()[size_t(index)].bytes;
+    std::vector<TensorReport> reports;
+    for (const int index : tensors) {
+        if (job.cancelled())
+            return cancelledError();
+        JobControl inner{job.stop, [&](uint64_t part, uint64_t) { job.report(done + part, total); }};
+        auto report = measureOne(backend, model, index, decisions[size_t(index)], inner);
+        if (!report.ok()) {
+            Error error = report.error();
+            if (error.code != ErrorCode::Cancelled && error.where.find(model.tensors()[size_t(index)].name) == std::string::npos)
+                error.where += (error.where.empty() ? "tensor " : ": tensor ") + model.tensors()[size_t(index)].name;
+            return error;
+        }
+        done += model.tensors()[size_t(index)].bytes;
+        job.report(done, total);
+        if (onTensor)
+            onTensor(*report);
+        reports.push_back(std::move(*report));
+    }
+    return reports;
+}
+
+std::string reportsToCsv(const std::vector<TensorReport>& reports)
+{
+    std::string csv = "name,scheme,bits_per_weight,mse,sqnr_db,rel_error,max_abs_error,mean_abs_error,cosine,bytes,note\n";
+    for (const TensorReport& report : reports) {
+        const ErrorMetrics& m = report.metrics;
+        csv += csvField(report.tensor) + ',' + csvField(report.scheme.text());
+        for (const double value : {m.bitsPerWeight, m.mse(), m.sqnrDb(), m.relativeError(), m.maxAbsError,
+                                   m.meanAbsError(), m.cosine()})
+            csv += ',' + formatExact(value);
+        csv += ',' + std::to_string(m.bytes) + ',' + csvField(report.note) + '\n';
+    }
+    return csv;
+}
+
+std::string reportsToJson(const std::vector<TensorReport>& reports, const std::string& device, double seconds)
+{
+    nlohmann::ordered_json json;
+    json["device"] = device;
+    json["tensors"] = nlohmann::ordered_json::array();
+    ErrorMetrics total;
+    for (const TensorReport& report : reports) {
+        nlohmann::ordered_json row;
+        row["name"] = report.tensor;
+        row["scheme"] = report.scheme.text();
+        addFigures(row, report.metrics);
+        if (!report.note.empty())
+            row["note"] = report.note;
+        json["tensors"].push_back(std::move(row));
+        total.merge(report.metrics);
+    }
+    json["total"] = {{"bits_per_weight", number(total.bitsPerWeight)}, {"bytes", total.bytes},
+                     {"sqnr_db", number(total.sqnrDb())}};
+    json["seconds"] = seconds;
+    return json.dump(1) + "\n";
+}
+
+} // namespace ql
