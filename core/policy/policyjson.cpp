@@ -14,15 +14,32 @@
 namespace ql {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;
 constexpr uint64_t kLargestPolicy = 8 << 20;
+
+/// Where values stand in the file, for messages: "FILE: line 7 (rule 2)".
+struct Places {
+    std::string file;
+    JsonLines lines;
+    std::vector<std::string>* warnings;
+
+    std::string of(const std::string& pointer, const std::string& label) const
+    {
+        const auto line = lines.find(pointer);
+        std::string text = file.empty() ? "" : file + ": ";
+        if (line != lines.end())
+            text += "line " + std::to_string(line->second);
+        return label.empty() ? text : text + " (" + label + ")";
+    }
+};
 
 /// Reads members of one object, remembers which were used, and reports the others as unknown.
 class Fields
 {
 public:
-    Fields(const Json& object, std::string where, std::vector<std::string>* warnings)
-        : m_object(object), m_where(std::move(where)), m_warnings(warnings)
+    Fields(const Json& object, std::string where, const Places& places)
+        : m_object(object), m_where(std::move(where)), m_warnings(places.warnings)
     {
     }
     ~Fields()
@@ -48,7 +65,7 @@ public:
         if (!value)
             return std::string();
         if (!value->is_string())
-            return Error{ErrorCode::PolicySyntax, std::string("\"") + key + "\" must be a string", m_where};
+            return wrongType(key, "a string");
         return value->get<std::string>();
     }
 
@@ -103,11 +120,11 @@ Status parseLayers(const std::string& text, Rule& rule, const std::string& where
     return {};
 }
 
-Result<Rule> parseRule(const Json& json, const std::string& where, std::vector<std::string>* warnings)
+Result<Rule> parseRule(const Json& json, const std::string& where, const Places& places)
 {
     if (!json.is_object())
         return Error{ErrorCode::PolicySyntax, "a rule must be an object", where};
-    Fields fields(json, where, warnings);
+    Fields fields(json, where, places);
     Rule rule;
     QL_TRY(rule.match, fields.text("match"));
     QL_TRY(const std::string roles, fields.text("role"));
@@ -122,11 +139,11 @@ Result<Rule> parseRule(const Json& json, const std::string& where, std::vector<s
     return rule;
 }
 
-Result<Override> parseOverride(const Json& json, const std::string& where, std::vector<std::string>* warnings)
+Result<Override> parseOverride(const Json& json, const std::string& where, const Places& places)
 {
     if (!json.is_object())
         return Error{ErrorCode::PolicySyntax, "a tensor's entry must be an object with \"scheme\"", where};
-    Fields fields(json, where, warnings);
+    Fields fields(json, where, places);
     Override result;
     QL_TRY(result.scheme, fields.scheme("scheme"));
     QL_TRY(result.note, fields.text("note"));
@@ -138,41 +155,79 @@ Result<Override> parseOverride(const Json& json, const std::string& where, std::
     return result;
 }
 
-Status readModel(Fields& fields, Policy& policy, std::vector<std::string>* warnings)
+Status readModel(Fields& fields, Policy& policy, const Places& places)
 {
     const Json* model = fields.find("model");
     if (!model)
         return {};
     if (!model->is_object())
         return fields.wrongType("model", "an object");
-    Fields inner(*model, "model", warnings);
+    Fields inner(*model, places.of("/model", "model"), places);
     QL_TRY(policy.modelFingerprint, inner.text("fingerprint"));
     return {};
 }
 
-Status readRulesAndTensors(Fields& fields, Policy& policy, std::vector<std::string>* warnings)
+Status readRules(Fields& fields, Policy& policy, const Places& places)
 {
-    if (const Json* rules = fields.find("rules")) {
-        if (!rules->is_array())
-            return fields.wrongType("rules", "a list");
-        for (const Json& json : *rules) {
-            QL_TRY(Rule rule, parseRule(json, "rule " + std::to_string(policy.rules.size() + 1), warnings));
-            policy.rules.push_back(std::move(rule));
-        }
-    }
-    if (const Json* tensors = fields.find("tensors")) {
-        if (!tensors->is_object())
-            return fields.wrongType("tensors", "an object");
-        for (const auto& [name, json] : tensors->items()) {
-            QL_TRY(policy.tensors[name], parseOverride(json, "tensor " + name, warnings));
-        }
+    const Json* rules = fields.find("rules");
+    if (rules && !rules->is_array())
+        return fields.wrongType("rules", "a list");
+    for (size_t i = 0; rules && i < rules->size(); ++i) {
+        const std::string number = std::to_string(i);
+        QL_TRY(Rule rule, parseRule((*rules)[i], places.of("/rules/" + number, "rule " + std::to_string(i + 1)), places));
+        policy.rules.push_back(std::move(rule));
     }
     return {};
 }
 
-Json toJson(const Rule& rule)
+Status readTensors(Fields& fields, Policy& policy, const Places& places)
 {
-    Json json = Json::object();
+    const Json* tensors = fields.find("tensors");
+    if (tensors && !tensors->is_object())
+        return fields.wrongType("tensors", "an object");
+    if (!tensors)
+        return {};
+    for (const auto& [name, json] : tensors->items()) {
+        const std::string pointer = (Json::json_pointer("/tensors") / name).to_string();
+        QL_TRY(policy.tensors[name], parseOverride(json, places.of(pointer, "tensor " + name), places));
+    }
+    return {};
+}
+
+Result<Policy> parseNamed(std::string_view text, const std::string& file, std::vector<std::string>* warnings)
+{
+    Places places{file, {}, warnings};
+    QL_TRY(const Json json, parseJson(text, file.empty() ? "policy" : file, {kLargestPolicy, 64}, &places.lines));
+    if (!json.is_object())
+        return Error{ErrorCode::PolicySyntax, "a policy must be a JSON object", places.of("", "")};
+    Fields fields(json, places.of("", "policy"), places);
+    const Json* version = fields.find("quantloupe_policy");
+    if (!version)
+        return Error{ErrorCode::PolicySyntax, "\"quantloupe_policy\" is missing: this is not a policy file", file};
+    if (!version->is_number_integer() || version->get<int64_t>() != 1)
+        return Error{ErrorCode::PolicyVersion,
+                     "policy version " + version->dump() + " is not known to this program, which reads version 1",
+                     places.of("/quantloupe_policy", "")};
+
+    Policy policy;
+    QL_TRY(policy.name, fields.text("name"));
+    QL_CHECK(readModel(fields, policy, places));
+    if (fields.find("default")) {
+        Fields inner(json, places.of("/default", "default"), Places{file, {}, nullptr});
+        QL_TRY(policy.defaultScheme, inner.scheme("default"));
+    }
+    QL_CHECK(readRules(fields, policy, places));
+    QL_CHECK(readTensors(fields, policy, places));
+    if (const Json* activations = fields.find("activations"))
+        policy.activationsJson = activations->dump();
+    if (const Json* cache = fields.find("kv_cache"))
+        policy.kvCacheJson = cache->dump();
+    return policy;
+}
+
+OrderedJson toJson(const Rule& rule)
+{
+    OrderedJson json = OrderedJson::object();
     if (!rule.match.empty())
         json["match"] = rule.match;
     if (!rule.roles.empty()) {
@@ -195,45 +250,18 @@ Json toJson(const Rule& rule)
 
 Result<Policy> Policy::parse(std::string_view text, std::vector<std::string>* warnings)
 {
-    QL_TRY(const Json json, parseJson(text, JsonLimits{.maxBytes = kLargestPolicy, .maxDepth = 64}));
-    if (!json.is_object())
-        return Error{ErrorCode::PolicySyntax, "a policy must be a JSON object", "line 1"};
-    Fields fields(json, "policy", warnings);
-    const Json* version = fields.find("quantloupe_policy");
-    if (!version)
-        return Error{ErrorCode::PolicySyntax, "\"quantloupe_policy\" is missing: this is not a policy file", ""};
-    if (!version->is_number_integer() || version->get<int64_t>() != 1)
-        return Error{ErrorCode::PolicyVersion,
-                     "policy version " + version->dump() + " is not known to this program, which reads version 1", ""};
-
-    Policy policy;
-    QL_TRY(policy.name, fields.text("name"));
-    QL_CHECK(readModel(fields, policy, warnings));
-    if (fields.find("default")) {
-        QL_TRY(policy.defaultScheme, fields.scheme("default"));
-    }
-    QL_CHECK(readRulesAndTensors(fields, policy, warnings));
-    if (const Json* activations = fields.find("activations"))
-        policy.activationsJson = activations->dump();
-    if (const Json* cache = fields.find("kv_cache"))
-        policy.kvCacheJson = cache->dump();
-    return policy;
+    return parseNamed(text, {}, warnings);
 }
 
 Result<Policy> Policy::load(const std::string& path, std::vector<std::string>* warnings)
 {
     QL_TRY(const std::string text, readWholeFile(path, kLargestPolicy));
-    auto policy = parse(text, warnings);
-    if (!policy.ok()) {
-        const Error& error = policy.error();
-        return Error{error.code, error.message, error.where.empty() ? path : path + ": " + error.where};
-    }
-    return policy;
+    return parseNamed(text, path, warnings);
 }
 
 std::string Policy::toJson() const
 {
-    Json json = Json::object();
+    OrderedJson json = OrderedJson::object();
     json["quantloupe_policy"] = 1;
     if (!name.empty())
         json["name"] = name;
@@ -241,12 +269,12 @@ std::string Policy::toJson() const
         json["model"]["fingerprint"] = modelFingerprint;
     json["default"] = defaultScheme.text();
     if (!rules.empty()) {
-        json["rules"] = Json::array();
+        json["rules"] = OrderedJson::array();
         for (const Rule& rule : rules)
             json["rules"].push_back(ql::toJson(rule));
     }
     for (const auto& [tensor, entry] : tensors) {
-        Json& item = json["tensors"][tensor];
+        OrderedJson& item = json["tensors"][tensor];
         item["scheme"] = entry.scheme.text();
         if (entry.locked)
             item["locked"] = true;
@@ -254,9 +282,9 @@ std::string Policy::toJson() const
             item["note"] = entry.note;
     }
     if (!activationsJson.empty())
-        json["activations"] = Json::parse(activationsJson);
+        json["activations"] = OrderedJson::parse(activationsJson);
     if (!kvCacheJson.empty())
-        json["kv_cache"] = Json::parse(kvCacheJson);
+        json["kv_cache"] = OrderedJson::parse(kvCacheJson);
     return json.dump(2) + "\n";
 }
 

@@ -1,0 +1,156 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/actions.h"
+
+#include <QActionGroup>
+#include <QMainWindow>
+#include <QMenuBar>
+#include <QToolBar>
+
+namespace ql {
+namespace {
+
+struct Row {
+    const char* menu;
+    const char* id; ///< null: separator
+    const char* text;
+    const char* shortcut = "";
+    const char* icon = "";
+    const char* group = ""; ///< exclusive, checkable; "toggle": checkable alone
+};
+
+#define T(text) QT_TRANSLATE_NOOP("ql::Actions", text)
+
+constexpr Row kRows[] = {
+    {"file", "openFile", T("&Open model…"), "Ctrl+O", "open"},
+    {"file", "openFolder", T("Open model &folder…"), "Ctrl+Shift+O"},
+    {"file", "openBundled", T("Open the &bundled model"), "Ctrl+B"},
+    {"file", "openOutliers", T("Open the bundled model with &planted outliers")},
+    {"file", "readNotMap", T("&Read files instead of mapping them"), "", "", "toggle"},
+    {"file", "closeModel", T("&Close model"), "Ctrl+W"},
+    {"file", nullptr, nullptr},
+    {"file", "openPolicy", T("Open po&licy…"), "Ctrl+Alt+O"},
+    {"file", "savePolicy", T("&Save policy"), "Ctrl+S"},
+    {"file", "savePolicyAs", T("Save policy &as…"), "Ctrl+Shift+S"},
+    {"file", nullptr, nullptr},
+    {"file", "exportModel", T("&Export checkpoint…"), "Ctrl+E", "export"},
+    {"file", "exportMetrics", T("Export &metrics…")},
+    {"file", "exportPlot", T("Save the &plot…"), "Ctrl+Shift+E"},
+    {"file", nullptr, nullptr},
+    {"file", "quit", T("&Quit"), "Ctrl+Q"},
+    {"edit", "copyScheme", T("&Copy scheme text"), "Ctrl+Shift+C", "copy"},
+    {"edit", "copyPlot", T("Copy the p&lot"), "Ctrl+Alt+C"},
+    {"edit", nullptr, nullptr},
+    {"edit", "find", T("&Find anything…"), "Ctrl+K", "find"},
+    {"edit", "filter", T("Filter &layers"), "Ctrl+F"},
+    {"view", "weightsPage", T("&Weights"), "Alt+1", "chart", "page"},
+    {"view", "mapPage", T("&Map"), "Alt+2", "map", "page"},
+    {"view", nullptr, nullptr},
+    {"second", "secondSweep", T("Clip &sweep"), "Ctrl+1", "", "second"},
+    {"second", "secondError", T("&Error"), "Ctrl+2", "", "second"},
+    {"second", "secondOccupancy", T("&Occupancy"), "Ctrl+3", "", "second"},
+    {"second", "secondFormats", T("&Formats"), "Ctrl+4", "", "second"},
+    {"second", "secondChannels", T("&Channels"), "Ctrl+5", "", "second"},
+    {"theme", "themeSystem", T("&System"), "", "", "theme"},
+    {"theme", "themeLight", T("&Light"), "", "", "theme"},
+    {"theme", "themeDark", T("&Dark"), "", "", "theme"},
+    {"panels", "resetLayout", T("&Reset layout")},
+    {"model", "modelInfo", T("Model &facts"), "Ctrl+I"},
+    {"model", "nextTensor", T("&Next tensor"), "Alt+Down"},
+    {"model", "previousTensor", T("&Previous tensor"), "Alt+Up"},
+    {"model", "wholeTensor", T("Whole &tensor (leave the channel)"), "Alt+0"},
+    {"policy", "lock", T("&Lock or unlock the selection"), "Ctrl+L", "lock"},
+    {"policy", "resetTensor", T("&Reset the selection to its rule"), "Ctrl+R", "reset"},
+    {"policy", "ruleFromSelection", T("Make a r&ule from the selection…"), "Ctrl+Shift+R"},
+    {"policy", nullptr, nullptr},
+    {"presets", "presetInt8", T("INT8 per &channel")},
+    {"presets", "presetInt4", T("INT&4 group 128, MSE clipping")},
+    {"presets", "presetNf4", T("&NF4 as in QLoRA (block 64, double quantization)")},
+    {"presets", "presetQ4", T("GGML &Q4_0")},
+    {"presets", "presetKeep", T("&Keep everything as F16")},
+    {"tools", "devices", T("&Devices…"), "Ctrl+D", "device"},
+    {"tools", "shortcuts", T("&Shortcuts…")},
+    {"help", "help", T("&Help"), "F1"},
+    {"help", "about", T("&About Quantloupe")},
+};
+
+struct MenuRow {
+    const char* id;
+    const char* parent; ///< empty: in the menu bar
+    const char* text;
+};
+constexpr MenuRow kMenus[] = {
+    {"file", "", T("&File")},         {"recent", "file", T("Recent &models")}, {"edit", "", T("&Edit")},
+    {"view", "", T("&View")},         {"second", "view", T("&Second plot")},   {"theme", "view", T("&Colours")},
+    {"panels", "view", T("&Panels")}, {"model", "", T("&Model")},              {"policy", "", T("&Policy")},
+    {"presets", "policy", T("Set the &default to")},                           {"tools", "", T("&Tools")},
+    {"help", "", T("&Help")},
+};
+#undef T
+
+} // namespace
+
+Actions::Actions(QMainWindow* window, Settings& settings) : QObject(window)
+{
+    for (const MenuRow& row : kMenus) {
+        QMenu* menu = *row.parent ? m_menus[row.parent]->addMenu(tr(row.text)) : window->menuBar()->addMenu(tr(row.text));
+        menu->setToolTipsVisible(true);
+        m_menus[row.id] = menu;
+    }
+    QHash<QString, QActionGroup*> groups;
+    for (const Row& row : kRows) {
+        QMenu* menu = m_menus[row.menu];
+        if (!row.id) {
+            menu->addSeparator();
+            continue;
+        }
+        auto* action = new QAction(tr(row.text), window);
+        action->setObjectName(QString::fromLatin1(row.id));
+        action->setShortcut(settings.shortcut(action->objectName(), QKeySequence(QString::fromLatin1(row.shortcut))));
+        action->setProperty("icon", QString::fromLatin1(row.icon));
+        action->setCheckable(*row.group);
+        if (const QString group = QString::fromLatin1(row.group); *row.group && group != QLatin1String("toggle")) {
+            if (!groups.contains(group))
+                groups[group] = new QActionGroup(window);
+            groups[group]->addAction(action);
+        }
+        menu->addAction(action);
+        m_actions[action->objectName()] = action;
+        m_order.append(action);
+    }
+    retint();
+}
+
+QAction* Actions::operator[](const char* id) const
+{
+    QAction* action = m_actions.value(QString::fromLatin1(id));
+    Q_ASSERT_X(action, "Actions", id);
+    return action;
+}
+
+QMenu* Actions::menu(const char* id) const
+{
+    return m_menus.value(QString::fromLatin1(id));
+}
+
+void Actions::fillToolBar(QToolBar* bar) const
+{
+    for (const char* id : {"openFile", "exportModel"})
+        bar->addAction((*this)[id]);
+}
+
+void Actions::retint()
+{
+    for (QAction* action : std::as_const(m_order)) {
+        if (const QString icon = action->property("icon").toString(); !icon.isEmpty())
+            action->setIcon(theme::icon(icon));
+    }
+}
+
+void Actions::saveShortcuts(Settings& settings) const
+{
+    for (const QAction* action : m_order)
+        settings.setShortcut(action->objectName(), action->shortcut());
+}
+
+} // namespace ql

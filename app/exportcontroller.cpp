@@ -1,0 +1,79 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/exportcontroller.h"
+
+#include "app/exportdialog.h"
+#include "core/io/atomicfile.h"
+
+#include <QFileDialog>
+
+#include <numeric>
+
+namespace ql {
+
+ExportController::ExportController(Session* session, JobRunner* jobs, QWidget* window)
+    : QObject(window), m_session(session), m_jobs(jobs), m_window(window)
+{
+}
+
+void ExportController::askAndExportModel(const std::shared_ptr<Backend>& backend)
+{
+    auto* dialog = new ExportDialog(m_session->model(), m_session->decisions(), m_window);
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    connect(dialog, &QDialog::accepted, this, [this, dialog, backend] {
+        exportTo(dialog->path(), dialog->format(), backend);
+    });
+    dialog->open();
+}
+
+void ExportController::exportTo(const QString& path, ExportFormat format, const std::shared_ptr<Backend>& backend)
+{
+    m_jobs->start<bool>(
+        JobRunner::Lane::Long, {}, tr("writing %1").arg(path),
+        [model = m_session->model(), decisions = m_session->decisions(), backend, format,
+         target = path.toStdString()](const JobControl& job) -> Result<bool> {
+            QL_CHECK(exportModel(*backend, *model, decisions, format, target, job));
+            return true;
+        },
+        [this, path](Result<bool> written) {
+            if (written.ok())
+                Q_EMIT finished(path);
+            else
+                Q_EMIT failed(written.error());
+        });
+}
+
+void ExportController::askAndExportMetrics(const std::shared_ptr<Backend>& backend)
+{
+    const QString path = QFileDialog::getSaveFileName(m_window, tr("Export metrics"), QStringLiteral("metrics.csv"),
+                                                      tr("Table (*.csv);;JSON (*.json)"));
+    if (!path.isEmpty())
+        metricsTo(path, backend);
+}
+
+void ExportController::metricsTo(const QString& path, const std::shared_ptr<Backend>& backend)
+{
+    m_jobs->start<bool>(
+        JobRunner::Lane::Long, {}, tr("measuring every layer"),
+        [model = m_session->model(), decisions = m_session->decisions(), backend,
+         target = path.toStdString()](const JobControl& job) -> Result<bool> {
+            std::vector<int> all(model->tensors().size());
+            std::iota(all.begin(), all.end(), 0);
+            QL_TRY(const auto reports, measureModel(*backend, *model, decisions, all, {}, job));
+            double seconds = 0;
+            for (const TensorReport& report : reports)
+                seconds += report.seconds;
+            const bool json = target.ends_with(".json");
+            QL_CHECK(writeFileAtomically(target, json ? reportsToJson(reports, backend->info().name, seconds)
+                                                      : reportsToCsv(reports)));
+            return true;
+        },
+        [this, path](Result<bool> written) {
+            if (written.ok())
+                Q_EMIT finished(path);
+            else
+                Q_EMIT failed(written.error());
+        });
+}
+
+} // namespace ql

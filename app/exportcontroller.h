@@ -1,0 +1,40 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// ExportController: everything that leaves the window as a file - checkpoint, metrics, plots. Asks where to, shows what
+// will be written, runs the export as a job, and says how it ended.
+#pragma once
+
+#include "app/jobrunner.h"
+#include "app/session.h"
+#include "core/compute/backend.h"
+#include "core/export/exporter.h"
+
+#include <QObject>
+
+class QWidget;
+
+namespace ql {
+
+class ExportController : public QObject
+{
+    Q_OBJECT
+public:
+    ExportController(Session* session, JobRunner* jobs, QWidget* window);
+
+    void askAndExportModel(const std::shared_ptr<Backend>& backend);
+    void askAndExportMetrics(const std::shared_ptr<Backend>& backend);
+    /// Without questions; for tests and the questions' answers.
+    void exportTo(const QString& path, ExportFormat format, const std::shared_ptr<Backend>& backend);
+    void metricsTo(const QString& path, const std::shared_ptr<Backend>& backend);
+
+Q_SIGNALS:
+    void finished(const QString& path);
+    void failed(const ql::Error& error);
+
+private:
+    Session* m_session;
+    JobRunner* m_jobs;
+    QWidget* m_window;
+};
+
+} // namespace ql

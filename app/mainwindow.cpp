@@ -1,0 +1,391 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/mainwindow.h"
+
+#include "app/devicecontroller.h"
+#include "app/exportcontroller.h"
+#include "app/helpwindow.h"
+#include "app/lookcontroller.h"
+#include "core/base/format.h"
+#include "widgets/models/layersmodel.h"
+#include "widgets/panels/commandpalette.h"
+#include "widgets/panels/historypanel.h"
+#include "widgets/panels/layerspanel.h"
+#include "widgets/panels/mappage.h"
+#include "widgets/panels/metricspanel.h"
+#include "widgets/panels/rulespanel.h"
+#include "widgets/panels/schemeeditor.h"
+#include "widgets/panels/statuswidgets.h"
+#include "widgets/panels/weightspage.h"
+#include "widgets/panels/welcomepage.h"
+
+#include <QApplication>
+#include <QCloseEvent>
+#include <QDockWidget>
+#include <QFileInfo>
+#include <QLabel>
+#include <QMessageBox>
+#include <QScrollArea>
+#include <QStackedWidget>
+#include <QStandardPaths>
+#include <QStatusBar>
+#include <QTabWidget>
+#include <QToolBar>
+#include <QVBoxLayout>
+
+namespace ql {
+namespace {
+
+constexpr int kLeftDockWidth = 380;
+constexpr int kRightDockWidth = 320;
+
+QDockWidget* dock(QMainWindow* window, Qt::DockWidgetArea area, const char* name, const QString& title, QWidget* content)
+{
+    auto* dock = new QDockWidget(title, window);
+    dock->setObjectName(QString::fromLatin1(name));
+    dock->setWidget(content);
+    window->addDockWidget(area, dock);
+    return dock;
+}
+
+/// Panels that may be taller than a small window scroll instead of being squeezed.
+QScrollArea* scrolled(QWidget* content)
+{
+    auto* area = new QScrollArea;
+    area->setWidget(content);
+    area->setWidgetResizable(true);
+    area->setFrameShape(QFrame::NoFrame);
+    area->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    return area;
+}
+
+} // namespace
+
+MainWindow::MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Settings> settings, const QString& journalFolder)
+    : m_settings(std::move(settings)), m_jobs(new JobRunner(this)), m_session(new Session(m_jobs, this)),
+      m_analyser(new Analyser(m_jobs, this)), m_layersModel(new LayersModel(this))
+{
+    setObjectName(QStringLiteral("mainWindow"));
+    theme::apply(*qApp, m_settings->theme());
+    m_analyser->setBackend(backends->cpu(), backends->cpu());
+    m_actions = new Actions(this, *m_settings);
+    buildPages();
+    buildDocks();
+    buildToolBar();
+    m_look = new LookController(m_session, m_analyser, {m_layersModel, m_layersPanel, m_weights, m_map, m_editor, m_metrics}, this);
+    m_exports = new ExportController(m_session, m_jobs, this);
+    m_devices = new DeviceController(m_jobs, backends, m_chip, this);
+    connect(m_devices, &DeviceController::backendChanged, this, [this, backends] {
+        m_analyser->setBackend(m_devices->backend(), backends->cpu());
+    });
+    connect(m_devices, &DeviceController::deviceWished, this, [this](const QString& id) { m_settings->setDevice(id); });
+    connectSession();
+    connectFileActions();
+    connectViewActions();
+    connectPolicyActions();
+    connectHelpActions();
+
+    const QString folder = journalFolder.isEmpty()
+                               ? QStandardPaths::writableLocation(QStandardPaths::AppLocalDataLocation) + QStringLiteral("/journal")
+                               : journalFolder;
+    m_journal = std::make_unique<Journal>(m_session, folder);
+    resize(1280, 800);
+    m_freshLayout = saveState();
+    restoreLayout();
+    updateRecent();
+    modelChanged();
+    m_devices->start(m_settings->device());
+}
+
+MainWindow::~MainWindow()
+{
+    // Views may still be told of changes while they are destroyed; nothing may listen any more.
+    m_session->disconnect();
+    m_analyser->disconnect();
+}
+
+void MainWindow::buildPages()
+{
+    m_bar = new InlineBar(this);
+    m_welcome = new WelcomePage(this);
+    m_weights = new WeightsPage(this);
+    m_map = new MapPage(this);
+    m_tabs = new QTabWidget(this);
+    m_tabs->setDocumentMode(true);
+    m_tabs->addTab(m_weights, tr("Weights"));
+    m_tabs->addTab(m_map, tr("Map"));
+    m_stack = new QStackedWidget(this);
+    m_stack->addWidget(m_welcome);
+    m_stack->addWidget(m_tabs);
+    auto* centre = new QWidget(this);
+    auto* layout = new QVBoxLayout(centre);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->setSpacing(0);
+    layout->addWidget(m_bar);
+    layout->addWidget(m_stack, 1);
+    setCentralWidget(centre);
+    m_palette = new CommandPalette(this);
+    m_help = new HelpWindow(this);
+}
+
+void MainWindow::buildDocks()
+{
+    m_layersPanel = new LayersPanel(m_layersModel, this);
+    m_editor = new SchemeEditor(this);
+    m_metrics = new MetricsPanel(this);
+    m_rules = new RulesPanel(this);
+    auto* history = new HistoryPanel(m_session->undoStack(), this);
+
+    setDockOptions(AnimatedDocks | AllowTabbedDocks | AllowNestedDocks);
+    QDockWidget* layers = dock(this, Qt::LeftDockWidgetArea, "layersDock", tr("Layers"), m_layersPanel);
+    QDockWidget* rules = dock(this, Qt::LeftDockWidgetArea, "rulesDock", tr("Rules"), m_rules);
+    QDockWidget* undo = dock(this, Qt::LeftDockWidgetArea, "historyDock", tr("History"), history);
+    tabifyDockWidget(layers, rules);
+    tabifyDockWidget(rules, undo);
+    layers->raise();
+    QDockWidget* scheme = dock(this, Qt::RightDockWidgetArea, "schemeDock", tr("Scheme"), scrolled(m_editor));
+    QDockWidget* metrics = dock(this, Qt::RightDockWidgetArea, "metricsDock", tr("Metrics"), scrolled(m_metrics));
+    resizeDocks({layers, scheme}, {kLeftDockWidth, kRightDockWidth}, Qt::Horizontal);
+    resizeDocks({scheme, metrics}, {420, 280}, Qt::Vertical);
+    for (QDockWidget* panel : {layers, rules, undo, scheme, metrics})
+        m_actions->menu("panels")->addAction(panel->toggleViewAction());
+}
+
+void MainWindow::buildToolBar()
+{
+    auto* bar = addToolBar(tr("Tools"));
+    bar->setObjectName(QStringLiteral("toolBar"));
+    bar->setMovable(false);
+    bar->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+    m_actions->fillToolBar(bar);
+    bar->addSeparator();
+    QAction* undo = m_session->undoStack()->createUndoAction(this, tr("&Undo"));
+    QAction* redo = m_session->undoStack()->createRedoAction(this, tr("&Redo"));
+    undo->setShortcut(QKeySequence::Undo);
+    redo->setShortcut(QKeySequence::Redo);
+    undo->setIcon(theme::icon(QStringLiteral("undo")));
+    redo->setIcon(theme::icon(QStringLiteral("redo")));
+    undo->setProperty("icon", QStringLiteral("undo"));
+    redo->setProperty("icon", QStringLiteral("redo"));
+    QMenu* edit = m_actions->menu("edit");
+    edit->insertActions(edit->actions().front(), {undo, redo, edit->insertSeparator(edit->actions().front())});
+    // The full texts ("Undo q_proj to int8") stay in the menu; the bar must not jump with them.
+    for (QAction* action : {undo, redo}) {
+        bar->addAction(action);
+        static_cast<QToolButton*>(bar->widgetForAction(action))->setToolButtonStyle(Qt::ToolButtonIconOnly);
+    }
+    bar->addSeparator();
+    bar->addAction((*m_actions)["find"]);
+    auto* spacer = new QWidget(this);
+    spacer->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Preferred);
+    bar->addWidget(spacer);
+    m_chip = new DeviceChip(this);
+    bar->addWidget(m_chip);
+
+    m_totals = new QLabel(this);
+    m_totals->setObjectName(QStringLiteral("totals"));
+    m_jobBar = new JobBar(this);
+    statusBar()->addWidget(m_totals, 1);
+    statusBar()->addPermanentWidget(m_jobBar);
+}
+
+void MainWindow::connectSession()
+{
+    connect(m_session, &Session::modelChanged, this, &MainWindow::modelChanged);
+    connect(m_session, &Session::failed, this, &MainWindow::showError);
+    connect(m_session, &Session::warned, this, [this](const QString& text) {
+        m_bar->showMessage(InlineBar::Level::Warning, text);
+    });
+    connect(m_session, &Session::policyChanged, this, [this] {
+        m_rules->setPolicy(m_session->policy(), m_session->decisions());
+        updateTitle();
+    });
+    connect(m_session->undoStack(), &QUndoStack::cleanChanged, this, &MainWindow::updateTitle);
+    connect(m_rules, &RulesPanel::policyEdited, this, [this](const Policy& policy, const QString& text) {
+        m_session->changePolicy(policy, text);
+    });
+    connect(m_look, &LookController::totalsChanged, this, &MainWindow::updateTotals);
+    connect(m_look, &LookController::noted, this, [this](const QString& text) {
+        m_bar->showMessage(InlineBar::Level::Info, text);
+    });
+    connect(m_analyser, &Analyser::tensorFailed, this, [this](int, const Error& error) { showError(error); });
+    connect(m_exports, &ExportController::failed, this, &MainWindow::showError);
+    connect(m_exports, &ExportController::finished, this, [this](const QString& path) {
+        m_bar->showMessage(InlineBar::Level::Info, tr("Written and verified: %1").arg(path));
+    });
+    connect(m_jobs, &JobRunner::progressed, m_jobBar, &JobBar::setJob);
+    connect(m_jobs, &JobRunner::ended, m_jobBar, &JobBar::removeJob);
+    connect(m_jobBar, &JobBar::cancelRequested, m_jobs, &JobRunner::cancel);
+}
+
+void MainWindow::openPath(const QString& path)
+{
+    if (!mayDiscard())
+        return;
+    const bool read = (*m_actions)["readNotMap"]->isChecked();
+    m_session->openModel(path, read ? FileAccess::Read : FileAccess::Map);
+}
+
+void MainWindow::modelChanged()
+{
+    const auto& model = m_session->model();
+    m_stack->setCurrentWidget(model ? static_cast<QWidget*>(m_tabs) : m_welcome);
+    for (const char* id : {"closeModel", "exportModel", "exportMetrics", "exportPlot", "copyPlot", "copyScheme", "filter",
+                           "modelInfo", "nextTensor", "previousTensor", "wholeTensor", "lock", "resetTensor",
+                           "ruleFromSelection", "savePolicy", "savePolicyAs", "openPolicy"})
+        (*m_actions)[id]->setEnabled(model != nullptr);
+    QStringList names;
+    if (model) {
+        for (const TensorInfo& tensor : model->tensors())
+            names << QString::fromStdString(tensor.name);
+        const QString path = QString::fromStdString(model->path());
+        m_settings->addRecentModel(path);
+        m_settings->setLastModel(path);
+        updateRecent();
+        const auto quantized = std::find_if(m_session->decisions().begin(), m_session->decisions().end(),
+                                            [](const Decision& decision) { return !decision.asStored; });
+        const auto first = quantized == m_session->decisions().end() ? m_session->decisions().begin() : quantized;
+        if (!names.isEmpty())
+            QMetaObject::invokeMethod(this, [this, index = int(first - m_session->decisions().begin())] {
+                if (m_session->model())
+                    m_layersPanel->selectTensor(index);
+            }, Qt::QueuedConnection);
+    }
+    m_palette->setTensors(names);
+    updateTitle();
+    updateTotals();
+}
+
+void MainWindow::updateTotals()
+{
+    if (!m_session->model()) {
+        m_totals->setText({});
+        return;
+    }
+    const LayersModel::Totals totals = m_layersModel->totals();
+    QString text = tr("%1 → %2   %3 bits/weight")
+                       .arg(QString::fromStdString(formatBytes(totals.sourceBytes)),
+                            QString::fromStdString(formatBytes(totals.storedBytes)),
+                            QString::fromStdString(formatSignificant(totals.bitsPerWeight)));
+    if (totals.measured > 0)
+        text += tr("   SQNR %1 dB").arg(QString::fromStdString(formatSignificant(totals.sqnrDb)));
+    if (totals.measured < totals.quantized)
+        text += tr(" (%1 of %2 layers measured)").arg(totals.measured).arg(totals.quantized);
+    m_totals->setText(text);
+    m_totals->setToolTip(tr("Size of the tensors as stored, and packed under the policy (1 GB = 1e9 bytes); bits per weight "
+                            "over all parameters; SQNR = 10 log10(Σx² / Σe²) over the quantized layers measured so far."));
+}
+
+void MainWindow::updateTitle()
+{
+    QString title = QStringLiteral("Quantloupe");
+    if (m_session->model()) {
+        title = QString::fromStdString(m_session->model()->displayName());
+        if (!m_session->policyPath().isEmpty())
+            title += QStringLiteral(" · ") + QFileInfo(m_session->policyPath()).fileName();
+        title += QStringLiteral("[*] – Quantloupe");
+    }
+    setWindowTitle(title);
+    setWindowModified(m_session->model() && !m_session->undoStack()->isClean());
+}
+
+void MainWindow::updateRecent()
+{
+    const QStringList recent = m_settings->recentModels();
+    m_welcome->setRecentModels(recent);
+    QMenu* menu = m_actions->menu("recent");
+    menu->clear();
+    for (const QString& path : recent) {
+        QAction* action = menu->addAction(path, this, [this, path] { openPath(path); });
+        action->setEnabled(QFileInfo::exists(path));
+    }
+    menu->setEnabled(!recent.isEmpty());
+}
+
+void MainWindow::showError(const Error& error)
+{
+    if (error.code == ErrorCode::Cancelled) {
+        m_bar->showMessage(InlineBar::Level::Info, tr("Cancelled; nothing was written."));
+        return;
+    }
+    const std::string code(codeName(error.code));
+    m_bar->showMessage(InlineBar::Level::Error, QString::fromStdString(error.text()),
+                       QStringLiteral("Quantloupe " QUANTLOUPE_VERSION "\n%1\n%2").arg(
+                           QString::fromStdString(code), QString::fromStdString(error.text())));
+}
+
+void MainWindow::setTheme(ThemeMode mode)
+{
+    m_settings->setTheme(mode);
+    theme::apply(*qApp, mode);
+    m_actions->retint();
+}
+
+void MainWindow::offerLeftover()
+{
+    const auto leftover = m_journal->findLeftover();
+    if (!leftover)
+        return;
+    m_bar->showMessage(InlineBar::Level::Warning,
+                       tr("The program ended with unsaved policy edits for %1.").arg(leftover->modelPath), {},
+                       tr("Restore them"));
+    connect(m_bar, &InlineBar::actionTriggered, this, [this, leftover] {
+        // The edits fit the model they were made for; they are adopted when it is open.
+        connect(m_session, &Session::modelChanged, this, [this, leftover] {
+            m_session->restorePolicy(leftover->policy);
+            m_journal->discard(*leftover);
+        }, Qt::ConnectionType(Qt::SingleShotConnection | Qt::QueuedConnection));
+        m_session->openModel(leftover->modelPath);
+    }, Qt::SingleShotConnection);
+}
+
+bool MainWindow::mayDiscard()
+{
+    if (!m_session->model() || m_session->undoStack()->isClean())
+        return true;
+    const auto answer = QMessageBox::question(this, tr("Unsaved policy"), tr("The policy has unsaved changes."),
+                                              QMessageBox::Save | QMessageBox::Discard | QMessageBox::Cancel,
+                                              QMessageBox::Save);
+    if (answer == QMessageBox::Save)
+        savePolicy(false);
+    return answer == QMessageBox::Discard || (answer == QMessageBox::Save && m_session->undoStack()->isClean());
+}
+
+void MainWindow::restoreLayout()
+{
+    restoreGeometry(m_settings->state("geometry"));
+    restoreState(m_settings->state("window"));
+    m_layersPanel->restoreState(m_settings->state("layers"));
+    m_weights->restoreState(m_settings->state("weights"));
+    (*m_actions)["readNotMap"]->setChecked(m_settings->readInsteadOfMapping());
+}
+
+void MainWindow::saveLayout()
+{
+    m_settings->setState("geometry", saveGeometry());
+    m_settings->setState("window", saveState());
+    m_settings->setState("layers", m_layersPanel->saveState());
+    m_settings->setState("weights", m_weights->saveState());
+    m_settings->setReadInsteadOfMapping((*m_actions)["readNotMap"]->isChecked());
+    m_actions->saveShortcuts(*m_settings);
+    m_settings->sync();
+}
+
+void MainWindow::closeEvent(QCloseEvent* event)
+{
+    if (!mayDiscard()) {
+        event->ignore();
+        return;
+    }
+    saveLayout();
+    event->accept();
+}
+
+void MainWindow::changeEvent(QEvent* event)
+{
+    if (event->type() == QEvent::PaletteChange && m_actions)
+        m_actions->retint();
+    QMainWindow::changeEvent(event);
+}
+
+} // namespace ql

@@ -1,0 +1,117 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// MainWindow: composition only - builds the panels, the controllers and the actions and connects them. What a selection
+// or an edit means is in LookController, the document in Session, files in ExportController.
+#pragma once
+
+#include "app/actions.h"
+#include "app/analyser.h"
+#include "app/backends.h"
+#include "app/journal.h"
+#include "app/session.h"
+#include "app/settings.h"
+
+#include <QMainWindow>
+
+#include <memory>
+
+class QLabel;
+class QStackedWidget;
+class QTabWidget;
+
+namespace ql {
+
+class CommandPalette;
+class DeviceChip;
+class DeviceController;
+class ExportController;
+class HelpWindow;
+class InlineBar;
+class JobBar;
+class LayersModel;
+class LayersPanel;
+class LookController;
+class MapPage;
+class MetricsPanel;
+class RulesPanel;
+class SchemeEditor;
+class WeightsPage;
+class WelcomePage;
+
+class MainWindow : public QMainWindow
+{
+    Q_OBJECT
+public:
+    /// `journalFolder` empty: the user's data folder.
+    MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Settings> settings, const QString& journalFolder = {});
+    ~MainWindow() override;
+
+    void openPath(const QString& path);
+    void offerLeftover(); ///< a journal that a crash left behind
+    Session* session() const { return m_session; }
+    JobRunner* jobs() const { return m_jobs; }
+    LayersPanel* layersPanel() const { return m_layersPanel; }
+    WeightsPage* weightsPage() const { return m_weights; }
+    MapPage* mapPage() const { return m_map; }
+    SchemeEditor* schemeEditor() const { return m_editor; }
+    Actions* actionTable() const { return m_actions; }
+    InlineBar* inlineBar() const { return m_bar; }
+    void setTheme(ThemeMode mode);
+
+protected:
+    void closeEvent(QCloseEvent* event) override;
+    void changeEvent(QEvent* event) override;
+
+private:
+    void buildPages();
+    void buildDocks();
+    void buildToolBar();
+    void connectSession();
+    void connectFileActions();
+    void connectViewActions();
+    void connectPolicyActions();
+    void connectHelpActions();
+    void setDefaultScheme(const char* text);
+    void makeRuleFromSelection();
+    void stepTensor(int step);
+    void openBundled(bool withOutliers);
+    void savePolicy(bool ask);
+    void savePlot();
+    bool mayDiscard(); ///< unsaved policy edits: asks
+    void modelChanged();
+    void updateTotals();
+    void updateTitle();
+    void updateRecent();
+    void showError(const Error& error);
+    void restoreLayout();
+    void saveLayout();
+
+    std::unique_ptr<Settings> m_settings;
+    JobRunner* m_jobs;
+    Session* m_session;
+    Analyser* m_analyser;
+    std::unique_ptr<Journal> m_journal;
+    Actions* m_actions = nullptr;
+    QStackedWidget* m_stack = nullptr;
+    QTabWidget* m_tabs = nullptr;
+    InlineBar* m_bar = nullptr;
+    WelcomePage* m_welcome = nullptr;
+    WeightsPage* m_weights = nullptr;
+    MapPage* m_map = nullptr;
+    LayersModel* m_layersModel = nullptr;
+    LayersPanel* m_layersPanel = nullptr;
+    SchemeEditor* m_editor = nullptr;
+    MetricsPanel* m_metrics = nullptr;
+    RulesPanel* m_rules = nullptr;
+    CommandPalette* m_palette = nullptr;
+    JobBar* m_jobBar = nullptr;
+    DeviceChip* m_chip = nullptr;
+    QLabel* m_totals = nullptr;
+    HelpWindow* m_help = nullptr;
+    LookController* m_look = nullptr;
+    DeviceController* m_devices = nullptr;
+    ExportController* m_exports = nullptr;
+    QByteArray m_freshLayout; ///< for "Reset layout"
+};
+
+} // namespace ql

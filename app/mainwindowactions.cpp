@@ -1,0 +1,255 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// MainWindow's other half: what each action does.
+#include "app/mainwindow.h"
+
+#include "app/devicecontroller.h"
+#include "app/exportcontroller.h"
+#include "app/helpwindow.h"
+#include "app/lookcontroller.h"
+#include "app/resources.h"
+#include "core/base/format.h"
+#include "widgets/models/layersmodel.h"
+#include "widgets/panels/commandpalette.h"
+#include "widgets/panels/layerspanel.h"
+#include "widgets/panels/mappage.h"
+#include "widgets/panels/schemeeditor.h"
+#include "widgets/panels/shortcuteditor.h"
+#include "widgets/panels/statuswidgets.h"
+#include "widgets/panels/weightspage.h"
+#include "widgets/panels/welcomepage.h"
+
+#include <QApplication>
+#include <QClipboard>
+#include <QFileDialog>
+#include <QInputDialog>
+#include <QMessageBox>
+#include <QRegularExpression>
+#include <QStackedWidget>
+#include <QTabWidget>
+
+namespace ql {
+
+void MainWindow::openBundled(bool withOutliers)
+{
+    const auto path = resourcePath(withOutliers ? "models/loupe-3m-outliers" : "models/loupe-3m");
+    if (path.ok())
+        openPath(QString::fromStdString(*path));
+    else
+        showError(path.error());
+}
+
+void MainWindow::connectFileActions()
+{
+    const auto on = [this](const char* id, auto slot) { connect((*m_actions)[id], &QAction::triggered, this, slot); };
+    const auto openFile = [this] {
+        const QString path = QFileDialog::getOpenFileName(
+            this, tr("Open model"), {},
+            tr("Models (*.safetensors *.gguf *.npy *.npz *.safetensors.index.json);;All files (*)"));
+        if (!path.isEmpty())
+            openPath(path);
+    };
+    const auto openFolder = [this] {
+        const QString path = QFileDialog::getExistingDirectory(this, tr("Open model folder"));
+        if (!path.isEmpty())
+            openPath(path);
+    };
+    on("openFile", openFile);
+    on("openFolder", openFolder);
+    on("openBundled", [this] { openBundled(false); });
+    on("openOutliers", [this] { openBundled(true); });
+    on("closeModel", [this] {
+        if (mayDiscard())
+            m_session->closeModel();
+    });
+    on("openPolicy", [this] {
+        const QString path = QFileDialog::getOpenFileName(this, tr("Open policy"), {}, tr("Policies (*.json);;All files (*)"));
+        if (!path.isEmpty())
+            m_session->loadPolicy(path);
+    });
+    on("savePolicy", [this] { savePolicy(false); });
+    on("savePolicyAs", [this] { savePolicy(true); });
+    on("exportModel", [this] { m_exports->askAndExportModel(m_devices->backend()); });
+    on("exportMetrics", [this] { m_exports->askAndExportMetrics(m_devices->backend()); });
+    on("exportPlot", [this] { savePlot(); });
+    on("quit", [this] { close(); });
+
+    connect(m_welcome, &WelcomePage::openFileRequested, this, openFile);
+    connect(m_welcome, &WelcomePage::openFolderRequested, this, openFolder);
+    connect(m_welcome, &WelcomePage::openPathRequested, this, &MainWindow::openPath);
+    connect(m_welcome, &WelcomePage::openBundledRequested, this, &MainWindow::openBundled);
+    connect(m_welcome, &WelcomePage::taskRequested, this, [this](WelcomePage::Task task) {
+        openBundled(false);
+        m_tabs->setCurrentWidget(m_weights);
+        m_weights->setSecondPlot(task == WelcomePage::Task::CompareInt4WithNf4 ? SecondPlot::Formats : SecondPlot::ClipSweep);
+        m_help->showTopic(task == WelcomePage::Task::SeeALayer            ? QStringLiteral("weights")
+                          : task == WelcomePage::Task::CompareInt4WithNf4 ? QStringLiteral("formats")
+                                                                          : QStringLiteral("policy"));
+    });
+}
+
+void MainWindow::savePolicy(bool ask)
+{
+    QString path = m_session->policyPath();
+    if (ask || path.isEmpty())
+        path = QFileDialog::getSaveFileName(this, tr("Save policy"), path.isEmpty() ? QStringLiteral("policy.json") : path,
+                                            tr("Policies (*.json)"));
+    if (!path.isEmpty() && m_session->savePolicy(path))
+        updateTitle();
+}
+
+void MainWindow::savePlot()
+{
+    const QString path = QFileDialog::getSaveFileName(this, tr("Save the plot"), QStringLiteral("plot.svg"),
+                                                      tr("SVG (*.svg);;PNG (*.png);;Data (*.csv)"));
+    if (path.isEmpty())
+        return;
+    const Status saved = m_tabs->currentWidget() == m_map ? m_map->savePlot(path) : m_weights->savePlot(path);
+    if (!saved.ok())
+        showError(saved.error());
+}
+
+void MainWindow::connectViewActions()
+{
+    const auto on = [this](const char* id, auto slot) { connect((*m_actions)[id], &QAction::triggered, this, slot); };
+    on("weightsPage", [this] { m_tabs->setCurrentWidget(m_weights); });
+    on("mapPage", [this] { m_tabs->setCurrentWidget(m_map); });
+    (*m_actions)["weightsPage"]->setChecked(true);
+    connect(m_tabs, &QTabWidget::currentChanged, this, [this] {
+        const bool map = m_tabs->currentWidget() == m_map;
+        (*m_actions)[map ? "mapPage" : "weightsPage"]->setChecked(true);
+        m_look->setMapVisible(map);
+    });
+
+    constexpr std::pair<const char*, SecondPlot> kSecond[] = {
+        {"secondSweep", SecondPlot::ClipSweep}, {"secondError", SecondPlot::Error},
+        {"secondOccupancy", SecondPlot::Occupancy}, {"secondFormats", SecondPlot::Formats},
+        {"secondChannels", SecondPlot::Channels}};
+    for (const auto& [id, plot] : kSecond) {
+        on(id, [this, plot = plot] { m_weights->setSecondPlot(plot); });
+        (*m_actions)[id]->setChecked(m_weights->secondPlot() == plot);
+        connect(m_weights, &WeightsPage::secondPlotChanged, (*m_actions)[id],
+                [action = (*m_actions)[id], plot = plot](SecondPlot shown) {
+                    if (shown == plot)
+                        action->setChecked(true);
+                });
+    }
+
+    constexpr std::pair<const char*, ThemeMode> kThemes[] = {
+        {"themeSystem", ThemeMode::System}, {"themeLight", ThemeMode::Light}, {"themeDark", ThemeMode::Dark}};
+    for (const auto& [id, mode] : kThemes) {
+        on(id, [this, mode = mode] { setTheme(mode); });
+        (*m_actions)[id]->setChecked(m_settings->theme() == mode);
+    }
+    on("resetLayout", [this] { restoreState(m_freshLayout); });
+    on("filter", [this] { m_layersPanel->focusFilter(); });
+    on("find", [this] {
+        m_palette->setActions(findChildren<QAction*>(Qt::FindDirectChildrenOnly));
+        m_palette->popup();
+    });
+    connect(m_palette, &CommandPalette::tensorChosen, m_layersPanel, &LayersPanel::selectTensor);
+    on("copyPlot", [this] { m_tabs->currentWidget() == m_map ? m_map->copyPlot() : m_weights->copyPlot(); });
+    on("copyScheme", [this] { QApplication::clipboard()->setText(QString::fromStdString(m_look->currentScheme().text())); });
+    on("nextTensor", [this] { stepTensor(1); });
+    on("previousTensor", [this] { stepTensor(-1); });
+    on("wholeTensor", [this] { Q_EMIT m_weights->channelPicked(-1); });
+}
+
+void MainWindow::stepTensor(int step)
+{
+    const int tensor = m_layersPanel->currentTensor() + step;
+    if (m_session->model() && tensor >= 0 && tensor < int(m_session->model()->tensors().size()))
+        m_layersPanel->selectTensor(tensor);
+}
+
+void MainWindow::setDefaultScheme(const char* text)
+{
+    const auto scheme = Scheme::parse(text);
+    if (!scheme.ok()) {
+        showError(scheme.error());
+        return;
+    }
+    Policy policy = m_session->policy();
+    policy.defaultScheme = *scheme;
+    m_session->changePolicy(policy, tr("default %1").arg(QString::fromStdString(scheme->text())));
+}
+
+void MainWindow::makeRuleFromSelection()
+{
+    QStringList names;
+    for (const int tensor : m_look->selection())
+        names << QRegularExpression::escape(QString::fromStdString(m_session->model()->tensors()[size_t(tensor)].name));
+    if (names.isEmpty())
+        return;
+    bool accepted = false;
+    const QString pattern = QInputDialog::getText(this, tr("Make a rule"), tr("Names that match get %1:")
+                                                      .arg(QString::fromStdString(m_look->currentScheme().text())),
+                                                  QLineEdit::Normal, QStringLiteral("^(%1)$").arg(names.join(QLatin1Char('|'))),
+                                                  &accepted);
+    if (!accepted || pattern.isEmpty())
+        return;
+    Rule rule;
+    rule.match = pattern.toStdString();
+    rule.scheme = m_look->currentScheme();
+    m_session->addRule(rule);
+}
+
+void MainWindow::connectPolicyActions()
+{
+    const auto on = [this](const char* id, auto slot) { connect((*m_actions)[id], &QAction::triggered, this, slot); };
+    on("lock", [this] {
+        const int tensor = m_look->subject().tensor;
+        if (tensor >= 0)
+            m_session->setLocked(m_look->selection(), !m_session->decisions()[size_t(tensor)].locked);
+    });
+    on("resetTensor", [this] { m_session->clearOverrides(m_look->selection()); });
+    on("ruleFromSelection", [this] { makeRuleFromSelection(); });
+    on("presetInt8", [this] { setDefaultScheme("int8,channel"); });
+    on("presetInt4", [this] { setDefaultScheme("int4,group=128,clip=mse"); });
+    on("presetNf4", [this] { setDefaultScheme("nf4,group=64,double"); });
+    on("presetQ4", [this] { setDefaultScheme("q4_0"); });
+    on("presetKeep", [this] { setDefaultScheme("f16"); });
+}
+
+void MainWindow::connectHelpActions()
+{
+    const auto on = [this](const char* id, auto slot) { connect((*m_actions)[id], &QAction::triggered, this, slot); };
+    on("help", [this] {
+        const QWidget* focus = QApplication::focusWidget();
+        const auto inside = [&](const QWidget* part) { return focus && part->isAncestorOf(focus); };
+        m_help->showTopic(inside(m_layersPanel)                       ? QStringLiteral("layers")
+                          : m_stack->currentWidget() == m_welcome     ? QStringLiteral("start")
+                          : m_tabs->currentWidget() == m_map          ? QStringLiteral("map")
+                          : inside(m_editor) ? QStringLiteral("scheme")
+                                                                      : QStringLiteral("weights"));
+    });
+    on("about", [this] {
+        QMessageBox::about(this, tr("About Quantloupe"),
+                           tr("<b>Quantloupe %1</b><p>See what quantization does to a language model, and decide layer by "
+                              "layer.</p><p>GPL-3.0-or-later. Uses Qt, QCustomPlot, Eigen and OpenCL.</p>")
+                               .arg(QStringLiteral(QUANTLOUPE_VERSION)));
+    });
+    on("devices", [this] { m_chip->showMenu(); });
+    on("shortcuts", [this] {
+        auto* editor = new ShortcutEditor(m_actions->all(), this);
+        editor->setAttribute(Qt::WA_DeleteOnClose);
+        connect(editor, &QDialog::accepted, this, [this] { m_actions->saveShortcuts(*m_settings); });
+        editor->open();
+    });
+    on("modelInfo", [this] {
+        const Model& model = *m_session->model();
+        QString text = tr("<b>%1</b><br>%2, architecture %3<br>%4 parameters in %5 tensors, %6<br>fingerprint %7<table>")
+                           .arg(QString::fromStdString(model.displayName()).toHtmlEscaped(),
+                                QString::fromUtf8(formatName(model.format()).data(), qsizetype(formatName(model.format()).size())),
+                                QString::fromStdString(model.architecture()).toHtmlEscaped(),
+                                QString::fromStdString(formatCount(model.parameters())))
+                           .arg(model.tensors().size())
+                           .arg(QString::fromStdString(formatBytes(model.bytes())), QString::fromStdString(model.fingerprint()));
+        for (const auto& [key, value] : model.metadata())
+            text += QStringLiteral("<tr><td>%1&nbsp;</td><td>%2</td></tr>")
+                        .arg(QString::fromStdString(key).toHtmlEscaped(), QString::fromStdString(value).left(200).toHtmlEscaped());
+        m_help->showText(tr("Model facts"), text + QStringLiteral("</table>"));
+    });
+}
+
+} // namespace ql
