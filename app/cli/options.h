@@ -4,6 +4,7 @@
 #pragma once
 
 #include "app/cli/commandline.h"
+#include "core/base/jobcontrol.h"
 #include "core/model/model.h"
 #include "core/policy/policy.h"
 

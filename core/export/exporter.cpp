@@ -187,7 +187,7 @@ private:
     Status verify(const std::string& temporary)
     {
         QL_CHECK(m_model.checkUnchanged());
-        QL_TRY(const auto file, MappedFile::open(temporary, FileAccess::Read));
+        QL_TRY(const auto file, openFile(temporary, FileAccess::Read));
         const uint64_t begin = file->size() - m_written;
         std::vector<std::byte> buffer;
         uLong checksum = 0;

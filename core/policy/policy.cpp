@@ -128,10 +128,10 @@ Result<std::vector<Decision>> Policy::resolve(const Model& model) const
             decisions.push_back(checked(std::move(decision), tensor));
             continue;
         }
-        const QString name = QString::fromStdString(tensor.name);
+        const QString spelled = QString::fromStdString(tensor.name);
         size_t rule = 0;
         while (rule < rules.size() &&
-               !ruleMatches(rules[rule], patterns[rule] ? &*patterns[rule] : nullptr, tensor, name))
+               !ruleMatches(rules[rule], patterns[rule] ? &*patterns[rule] : nullptr, tensor, spelled))
             ++rule;
         if (rule < rules.size()) {
             decision.scheme = rules[rule].scheme;
