@@ -1,0 +1,197 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The command line, run in this process: JSON keys, exit codes, one-line errors.
+#include "app/cli/commandline.h"
+
+#include <nlohmann/json.hpp>
+
+#include <QDir>
+#include <QFile>
+#include <QTemporaryDir>
+#include <QTest>
+
+#include <sstream>
+
+using namespace ql;
+using nlohmann::json;
+
+namespace {
+
+struct Run {
+    int code = 0;
+    std::string out, err;
+};
+
+Run run(const QStringList& arguments)
+{
+    std::ostringstream out, err;
+    cli::Context context{out, err, false, {}, {}};
+    Run result;
+    result.code = cli::runCommandLine(arguments, context);
+    result.out = out.str();
+    result.err = err.str();
+    return result;
+}
+
+const QString kModel = QStringLiteral(QL_RESOURCES "/models/loupe-3m");
+
+} // namespace
+
+class TestCli : public QObject
+{
+    Q_OBJECT
+private Q_SLOTS:
+    void helpNamesEveryVerbAndFormat()
+    {
+        const Run help = run({"help"});
+        QCOMPARE(help.code, 0);
+        for (const cli::Verb& verb : cli::verbs()) {
+            QVERIFY(help.out.find(verb.name) != std::string::npos);
+            QCOMPARE(run({verb.name, "--help"}).code, 0);
+        }
+        QVERIFY(help.out.find("nf4-quantile") != std::string::npos);
+        QVERIFY(help.out.find("percentile") != std::string::npos);
+    }
+
+    void inspectGivesHeaderFacts()
+    {
+        const Run result = run({"inspect", kModel, "--json"});
+        QVERIFY2(result.code == 0, result.err.c_str());
+        const json document = json::parse(result.out);
+        QCOMPARE(document.at("architecture").get<std::string>(), std::string("llama"));
+        uint64_t bytes = 0;
+        for (const json& tensor : document.at("tensors")) {
+            for (const char* key : {"name", "role", "layer", "dtype", "shape", "bytes"})
+                QVERIFY2(tensor.contains(key), key);
+            bytes += tensor.at("bytes").get<uint64_t>();
+        }
+        QCOMPARE(bytes, document.at("bytes").get<uint64_t>());
+        QCOMPARE(run({"inspect", kModel, "--json", "--read"}).out, result.out);
+    }
+
+    void statsAddUp()
+    {
+        const Run result = run({"stats", kModel, "--tensor", "layers\\.0\\.mlp\\.down_proj", "--bins", "32", "--json"});
+        QVERIFY2(result.code == 0, result.err.c_str());
+        const json tensor = json::parse(result.out).at("tensors").at(0);
+        uint64_t inside = 0;
+        for (const json& count : tensor.at("histogram").at("counts"))
+            inside += count.get<uint64_t>();
+        QCOMPARE(tensor.at("histogram").at("counts").size(), size_t(32));
+        QCOMPARE(inside, tensor.at("count").get<uint64_t>());
+        QVERIFY(tensor.at("absmax").get<double>() >= tensor.at("max").get<double>());
+        QVERIFY(tensor.at("kurtosis").get<double>() > 1);
+    }
+
+    void quantizeMeasuresAndExports_data()
+    {
+        QTest::addColumn<QString>("scheme");
+        QTest::addColumn<QString>("as");
+        QTest::newRow("int4 dequantized") << "int4,group=128,clip=mse" << "dequantized";
+        QTest::newRow("int4 codes") << "int4,group=64" << "codes";
+        QTest::newRow("asymmetric codes with zeros") << "int4,asym,group=64" << "codes";
+        QTest::newRow("nf4 codes") << "nf4,double" << "codes";
+        QTest::newRow("q4_1 codes with mins") << "q4_1" << "codes";
+        QTest::newRow("fp8 per channel") << "fp8-e4m3,channel" << "dequantized";
+    }
+    void quantizeMeasuresAndExports()
+    {
+        QFETCH(QString, scheme);
+        QFETCH(QString, as);
+        QTemporaryDir folder;
+        const QString target = folder.filePath("out.safetensors");
+        const Run result = run({"quantize", kModel, "--scheme", scheme, "--tensor", "layers\\.0\\.", "--device", "cpu", "--out",
+                                target, "--as", as, "--json"});
+        QVERIFY2(result.code == 0, result.err.c_str());
+        const json document = json::parse(result.out);
+        for (const char* key : {"device", "tensors", "total", "seconds"})
+            QVERIFY2(document.contains(key), key);
+        double measured = 0;
+        for (const json& tensor : document.at("tensors")) {
+            for (const char* key : {"name", "scheme", "bits_per_weight", "mse", "sqnr_db", "rel_error", "max_abs_error",
+                                    "mean_abs_error", "cosine", "bytes"})
+                QVERIFY2(tensor.contains(key), key);
+            measured += tensor.at("mse").get<double>();
+        }
+        QVERIFY(measured > 0);
+
+        // The plan knew the size to the byte, and the file opens.
+        const json plan = json::parse(run({"plan", kModel, "--scheme", scheme, "--as", as, "--json"}).out);
+        QCOMPARE(plan.at("file_bytes").get<qint64>(), QFile(target).size());
+        QCOMPARE(run({"inspect", target}).code, 0);
+        QCOMPARE(QDir(folder.path()).entryList(QDir::Files | QDir::Hidden), QStringList("out.safetensors"));
+    }
+
+    void errorsAreOneLineAndHaveTheirCode_data()
+    {
+        QTest::addColumn<QStringList>("arguments");
+        QTest::addColumn<int>("code");
+        QTest::addColumn<QString>("part");
+        const auto row = [](const char* name, const QStringList& arguments, int code, const char* part) {
+            QTest::newRow(name) << arguments << code << QString::fromLatin1(part);
+        };
+        row("unknown verb", {"quantise"}, 2, "quantise");
+        row("no model", {"inspect"}, 2, "model");
+        row("missing file", {"inspect", "/nowhere/model.gguf"}, 2, "/nowhere/model.gguf");
+        row("unknown option", {"inspect", kModel, "--jsno"}, 2, "jsno");
+        row("two models", {"inspect", kModel, kModel}, 2, "unexpected");
+        row("bins of no number", {"stats", kModel, "--bins", "many"}, 2, "--bins");
+        row("zero bins", {"stats", kModel, "--bins", "0"}, 2, "--bins");
+        row("broken expression", {"stats", kModel, "--tensor", "q("}, 2, "regular expression");
+        row("no match", {"stats", kModel, "--tensor", "no_such"}, 2, "no_such");
+        row("no scheme", {"quantize", kModel}, 2, "--scheme");
+        row("scheme and policy", {"quantize", kModel, "--scheme", "int4", "--policy", "p"}, 2, "exactly one");
+        row("unknown format", {"quantize", kModel, "--scheme", "int9"}, 2, "int9");
+        row("contradiction", {"quantize", kModel, "--scheme", "nf4,asym"}, 2, "nf4");
+        row("missing policy", {"quantize", kModel, "--policy", "/nowhere/p.json"}, 2, "/nowhere/p.json");
+        row("out without as", {"quantize", kModel, "--scheme", "int4", "--out", "x"}, 2, "--as");
+        row("unknown export", {"quantize", kModel, "--scheme", "int4", "--out", "x", "--as", "pickle"}, 2, "pickle");
+        row("plan without as", {"plan", kModel, "--scheme", "int4"}, 2, "--as");
+        row("unknown device", {"quantize", kModel, "--scheme", "int4", "--device", "opencl:7:7"}, 4, "opencl:7:7");
+        row("folder that cannot be written", {"quantize", kModel, "--scheme", "int4", "--device", "cpu", "--tensor", "layers.0.self_attn.q",
+                                              "--out", "/proc/nowhere/x.safetensors", "--as", "codes"}, 3, "/proc/nowhere");
+    }
+    void errorsAreOneLineAndHaveTheirCode()
+    {
+        QFETCH(QStringList, arguments);
+        QFETCH(int, code);
+        QFETCH(QString, part);
+        const Run result = run(arguments);
+        QVERIFY2(result.code == code, (std::to_string(result.code) + ": " + result.err).c_str());
+        QVERIFY2(QString::fromStdString(result.err).contains(part), result.err.c_str());
+        QCOMPARE(std::count(result.err.begin(), result.err.end(), '\n'), std::ptrdiff_t(1));
+        QVERIFY(result.out.empty());
+    }
+
+    void theSourceIsNeverTheTarget()
+    {
+        QTemporaryDir folder;
+        const QString source = folder.filePath("model.safetensors");
+        QVERIFY(QFile::copy(kModel + "/model.safetensors", source));
+        const QString link = folder.filePath("link.safetensors");
+        QVERIFY(QFile::link(source, link));
+        for (const QString& target : {source, link}) {
+            const Run result = run({"quantize", source, "--scheme", "int8", "--device", "cpu", "--tensor", "q_proj", "--out", target,
+                                    "--as", "dequantized"});
+            QCOMPARE(result.code, 3);
+            QVERIFY2(result.err.find("source") != std::string::npos, result.err.c_str());
+        }
+        QFile original(kModel + "/model.safetensors"), copy(source);
+        QVERIFY(original.open(QIODevice::ReadOnly) && copy.open(QIODevice::ReadOnly));
+        QVERIFY(original.readAll() == copy.readAll());
+    }
+
+    void theDemoDoesTheWholeJob()
+    {
+        QTemporaryDir folder;
+        const Run result = run({"demo", "--out", folder.filePath("demo"), "--device", "cpu"});
+        QVERIFY2(result.code == 0, result.err.c_str());
+        for (const char* file : {"layers.svg", "weights-int4.svg", "weights-nf4.svg", "clip-sweep.svg", "formats.svg",
+                                 "policy.json", "metrics.csv", "metrics.json", "codes.safetensors", "dequantized.safetensors"})
+            QVERIFY2(QFile(folder.filePath("demo/") + file).size() > 100, file);
+        QCOMPARE(run({"quantize", kModel, "--policy", folder.filePath("demo/policy.json"), "--device", "cpu"}).code, 0);
+    }
+};
+
+QTEST_GUILESS_MAIN(TestCli)
+#include "tst_cli.moc"
