@@ -314,6 +314,11 @@ void MainWindow::showError(const Error& error)
                            QString::fromStdString(code), QString::fromStdString(error.text())));
 }
 
+std::shared_ptr<Backend> MainWindow::backend() const
+{
+    return m_devices->backend();
+}
+
 void MainWindow::setTheme(ThemeMode mode)
 {
     m_settings->setTheme(mode);

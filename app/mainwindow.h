@@ -56,6 +56,7 @@ public:
     SchemeEditor* schemeEditor() const { return m_editor; }
     Actions* actionTable() const { return m_actions; }
     InlineBar* inlineBar() const { return m_bar; }
+    std::shared_ptr<Backend> backend() const; ///< the one that does the work now
     void setTheme(ThemeMode mode);
 
 protected:

@@ -1,0 +1,95 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// screenshots [FOLDER]: drives the window on the bundled models and saves the pictures that the README shows, at
+// 1280x800 and 1920x1080, light and dark. Run with QT_QPA_PLATFORM=offscreen.
+#include "windowdriver.h"
+#include "widgets/panels/mappage.h"
+
+#include <QApplication>
+#include <QDir>
+#include <QPixmap>
+
+#include <cstdio>
+
+using namespace ql;
+
+namespace {
+
+struct Shot {
+    const char* name;
+    QSize size;
+    ThemeMode theme;
+    const char* model;
+    const char* tensor;
+    const char* scheme;
+    const char* page;
+    const char* second;
+};
+
+constexpr QSize kSmall(1280, 800), kLarge(1920, 1080);
+const char* const kDown = "model.layers.1.mlp.down_proj.weight";
+const char* const kQuery = "model.layers.2.self_attn.q_proj.weight";
+
+const Shot kShots[] = {
+    {"weights-int4-light", kSmall, ThemeMode::Light, "loupe-3m", kDown, "int4,group=128", "weightsPage", "secondSweep"},
+    {"weights-int4-dark", kSmall, ThemeMode::Dark, "loupe-3m", kDown, "int4,group=128", "weightsPage", "secondOccupancy"},
+    {"weights-nf4-light", kSmall, ThemeMode::Light, "loupe-3m", kDown, "nf4,group=64", "weightsPage", "secondOccupancy"},
+    {"weights-nf4-dark", kLarge, ThemeMode::Dark, "loupe-3m", kDown, "nf4,group=64", "weightsPage", "secondError"},
+    {"clip-sweep-light", kLarge, ThemeMode::Light, "loupe-3m", kQuery, "int4,channel,clip=mse", "weightsPage", "secondSweep"},
+    {"formats-light", kLarge, ThemeMode::Light, "loupe-3m", kQuery, "int4,group=64", "weightsPage", "secondFormats"},
+    {"formats-dark", kSmall, ThemeMode::Dark, "loupe-3m", kQuery, "int4,group=64", "weightsPage", "secondFormats"},
+    {"channels-light", kSmall, ThemeMode::Light, "loupe-3m-outliers", kQuery, "int4,group=128", "weightsPage", "secondChannels"},
+    {"int8-light", kSmall, ThemeMode::Light, "loupe-3m", kQuery, "int8,tensor", "weightsPage", "secondError"},
+    {"map-light", kSmall, ThemeMode::Light, "loupe-3m-outliers", kQuery, "int4,group=64", "mapPage", "secondSweep"},
+    {"map-dark", kLarge, ThemeMode::Dark, "loupe-3m-outliers", kQuery, "int4,group=64", "mapPage", "secondSweep"},
+};
+
+bool take(const Shot& shot, const QString& folder)
+{
+    test::WindowDriver driver(shot.size);
+    driver.window().setTheme(shot.theme);
+    if (!driver.open(QStringLiteral(QL_RESOURCES "/models/") + QLatin1String(shot.model)) || !driver.select(shot.tensor))
+        return false;
+    const int tensor = driver.window().session()->model()->indexOf(shot.tensor);
+    const auto scheme = Scheme::parse(shot.scheme);
+    if (!scheme.ok())
+        return false;
+    driver.window().session()->setSchemes({{tensor, *scheme}}, QString::fromLatin1(shot.scheme));
+    driver.trigger(shot.page);
+    driver.trigger(shot.second);
+    if (!driver.settle())
+        return false;
+    if (QLatin1String(shot.page) == QLatin1String("mapPage")) {
+        Q_EMIT driver.window().mapPage()->groupPicked(5, 64);
+        driver.settle();
+    }
+    QTest::qWait(150);
+    const QPixmap picture = driver.window().grab();
+    return picture.save(folder + QLatin1Char('/') + QLatin1String(shot.name) + QStringLiteral(".png"));
+}
+
+bool takeWelcome(QSize size, ThemeMode theme, const QString& file)
+{
+    test::WindowDriver driver(size);
+    driver.window().setTheme(theme);
+    driver.settle();
+    return driver.window().grab().save(file);
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    QApplication application(argc, argv);
+    const QString folder = argc > 1 ? QString::fromLocal8Bit(argv[1]) : QStringLiteral(QL_RESOURCES "/screenshots");
+    QDir().mkpath(folder);
+    int failures = 0;
+    for (const Shot& shot : kShots) {
+        const bool taken = take(shot, folder);
+        std::printf("%s %s\n", taken ? "saved " : "FAILED", shot.name);
+        failures += !taken;
+    }
+    failures += !takeWelcome(kSmall, ThemeMode::Light, folder + "/welcome-light.png");
+    failures += !takeWelcome(kLarge, ThemeMode::Dark, folder + "/welcome-dark.png");
+    return failures;
+}

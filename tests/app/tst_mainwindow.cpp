@@ -1,0 +1,198 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The whole window, driven with real mouse and key events on the bundled model.
+#include "app/exportcontroller.h"
+#include "windowdriver.h"
+#include "widgets/panels/schemeeditor.h"
+#include "widgets/panels/statuswidgets.h"
+
+#include <QAbstractItemView>
+#include <QComboBox>
+#include <QLabel>
+#include <QLineEdit>
+#include <QAbstractButton>
+#include <QListView>
+#include <QRandomGenerator>
+#include <QSignalSpy>
+
+using namespace ql;
+
+namespace {
+
+const QString kModel = QStringLiteral(QL_RESOURCES "/models/loupe-3m");
+const char* const kDown = "model.layers.1.mlp.down_proj.weight";
+
+QtMessageHandler previousHandler = nullptr;
+QStringList warnings;
+
+void collect(QtMsgType type, const QMessageLogContext& context, const QString& message)
+{
+    if (type == QtWarningMsg || type == QtCriticalMsg)
+        warnings << message;
+    previousHandler(type, context, message);
+}
+
+} // namespace
+
+class TestMainWindow : public QObject
+{
+    Q_OBJECT
+private Q_SLOTS:
+    void initTestCase() { previousHandler = qInstallMessageHandler(collect); }
+    void init() { warnings.clear(); }
+    void cleanup() { QVERIFY2(warnings.isEmpty(), qPrintable(warnings.join('\n'))); }
+
+    void aModelOpensToAMeasuredLayer()
+    {
+        test::WindowDriver driver;
+        QVERIFY(driver.open(kModel));
+        QVERIFY(driver.window().layersPanel()->currentTensor() >= 0);
+        const auto* totals = driver.window().findChild<QLabel*>("totals");
+        QVERIFY2(totals->text().contains("bits/weight") && totals->text().contains("SQNR"), qPrintable(totals->text()));
+        QVERIFY(!driver.window().inlineBar()->isVisible());
+    }
+
+    void filesThatAreNotModelsGiveOneLine()
+    {
+        test::WindowDriver driver;
+        driver.window().openPath(QStringLiteral(QL_RESOURCES "/models/loupe-3m/README.md"));
+        QTRY_VERIFY(driver.window().inlineBar()->isVisible());
+        QVERIFY2(driver.window().inlineBar()->text().contains("README.md"), qPrintable(driver.window().inlineBar()->text()));
+        QVERIFY(driver.open(kModel)); // the window stays usable
+    }
+
+    void editsAreUndoneWithTheKeyboard()
+    {
+        test::WindowDriver driver;
+        QVERIFY(driver.open(kModel));
+        QVERIFY(driver.select(kDown));
+        const Scheme before = driver.decision(kDown).scheme;
+        const Scheme after = Scheme::defaultsFor(Format::NF4);
+        Q_EMIT driver.window().weightsPage()->schemeEdited(after, true);
+        QCOMPARE(driver.decision(kDown).scheme, after);
+        QVERIFY(driver.settle());
+        QTest::keyClick(&driver.window(), Qt::Key_Z, Qt::ControlModifier);
+        QCOMPARE(driver.decision(kDown).scheme, before);
+        QTest::keyClick(&driver.window(), Qt::Key_Z, Qt::ControlModifier | Qt::ShiftModifier);
+        QCOMPARE(driver.decision(kDown).scheme, after);
+        QVERIFY(driver.settle());
+    }
+
+    void aDragIsOneStep()
+    {
+        test::WindowDriver driver;
+        QVERIFY(driver.open(kModel));
+        QVERIFY(driver.select(kDown));
+        Scheme scheme = driver.decision(kDown).scheme;
+        scheme.clip = ClipMethod::Ratio;
+        for (int i = 0; i < 20; ++i) {
+            scheme.clipParameter = 1.0 - 0.02 * i;
+            Q_EMIT driver.window().weightsPage()->schemeEdited(scheme, false);
+            QTest::qWait(5);
+        }
+        QCOMPARE(driver.window().session()->undoStack()->count(), 0);
+        Q_EMIT driver.window().weightsPage()->schemeEdited(scheme, true);
+        QCOMPARE(driver.window().session()->undoStack()->count(), 1);
+        QVERIFY(driver.settle());
+    }
+
+    void thePaletteFindsATensor()
+    {
+        test::WindowDriver driver;
+        QVERIFY(driver.open(kModel));
+        driver.trigger("find");
+        auto* line = qobject_cast<QLineEdit*>(QApplication::focusWidget());
+        QVERIFY(line);
+        QTest::keyClicks(line, "layers.3.mlp.up_proj");
+        QTest::keyClick(line, Qt::Key_Return);
+        QVERIFY(driver.settle());
+        const int tensor = driver.window().layersPanel()->currentTensor();
+        QCOMPARE(driver.window().session()->model()->tensors()[size_t(tensor)].name, std::string("model.layers.3.mlp.up_proj.weight"));
+    }
+
+    void exportsAppearWhole()
+    {
+        test::WindowDriver driver;
+        QVERIFY(driver.open(kModel));
+        const QString target = driver.folder().filePath("out.safetensors");
+        auto* exports = driver.window().findChild<ExportController*>();
+        QVERIFY(exports);
+        QSignalSpy finished(exports, &ExportController::finished);
+        exports->exportTo(target, ExportFormat::Codes, driver.window().backend());
+        QVERIFY(finished.wait(20000));
+        QVERIFY(QFileInfo(target).size() > 1000);
+        QSignalSpy failed(exports, &ExportController::failed);
+        exports->exportTo("/proc/nowhere/x.safetensors", ExportFormat::Codes, driver.window().backend());
+        QVERIFY(failed.wait(20000));
+        QVERIFY(driver.window().inlineBar()->isVisible());
+        QVERIFY(driver.settle());
+    }
+
+    void theSessionComesBack()
+    {
+        QTemporaryDir folder;
+        const QString ini = folder.filePath("s.ini");
+        for (const bool second : {false, true}) {
+            MainWindow window(std::make_shared<Backends>("/bin/false", ""), std::make_unique<Settings>(ini), folder.filePath("j"));
+            window.show();
+            if (second) {
+                QCOMPARE(window.weightsPage()->secondPlot(), SecondPlot::Occupancy);
+                QCOMPARE(Settings(ini).recentModels().value(0), kModel);
+                break;
+            }
+            window.openPath(kModel);
+            QTRY_VERIFY(window.session()->model() != nullptr);
+            (*window.actionTable())["secondOccupancy"]->trigger();
+            QTRY_COMPARE(window.jobs()->pending(), 0);
+            window.close();
+        }
+    }
+
+    void randomEventsLeaveItStanding()
+    {
+        const quint32 seed = qEnvironmentVariableIntValue("QUANTLOUPE_SEED") ? quint32(qEnvironmentVariableIntValue("QUANTLOUPE_SEED")) : 20u;
+        const int events = qEnvironmentVariableIsSet("QUANTLOUPE_EVENTS") ? qEnvironmentVariableIntValue("QUANTLOUPE_EVENTS") : 2000;
+        test::WindowDriver driver;
+        QVERIFY(driver.open(kModel));
+        QRandomGenerator random(seed);
+        const QList<Qt::Key> keys{Qt::Key_Up, Qt::Key_Down, Qt::Key_Left, Qt::Key_Right, Qt::Key_Tab, Qt::Key_Escape,
+                                  Qt::Key_Home, Qt::Key_End, Qt::Key_PageDown, Qt::Key_A, Qt::Key_5};
+        const QList<const char*> actions{"weightsPage", "mapPage", "secondSweep", "secondError", "secondOccupancy",
+                                         "secondFormats", "secondChannels", "nextTensor", "previousTensor", "presetInt8",
+                                         "presetNf4", "presetInt4", "resetTensor", "lock", "wholeTensor", "themeDark", "themeLight"};
+        for (int i = 0; i < events; ++i) {
+            // Dialogs and menus would wait for a person.
+            if (QWidget* popup = QApplication::activePopupWidget())
+                popup->close();
+            if (QWidget* modal = QApplication::activeModalWidget())
+                modal->close();
+            MainWindow& window = driver.window();
+            const QPoint at(random.bounded(window.width()), random.bounded(60, window.height()));
+            QWidget* target = window.childAt(at);
+            switch (random.bounded(8)) {
+            case 0:
+                driver.trigger(actions[random.bounded(actions.size())]);
+                break;
+            case 1:
+                window.session()->undoStack()->undo();
+                break;
+            case 2:
+            case 3:
+                QTest::keyClick(QApplication::focusWidget() ? QApplication::focusWidget() : &window, keys[random.bounded(keys.size())]);
+                break;
+            default:
+                if (!target || qobject_cast<QAbstractButton*>(target) || qobject_cast<QComboBox*>(target))
+                    break;
+                const QPoint local = target->mapFrom(&window, at);
+                QTest::mousePress(target, Qt::LeftButton, {}, local);
+                QTest::mouseMove(target, local + QPoint(random.bounded(60) - 30, random.bounded(20) - 10));
+                QTest::mouseRelease(target, Qt::LeftButton, {}, local + QPoint(random.bounded(60) - 30, 0));
+            }
+        }
+        QVERIFY(driver.settle(60000));
+        QVERIFY(driver.window().session()->model() != nullptr);
+    }
+};
+
+QTEST_MAIN(TestMainWindow)
+#include "tst_mainwindow.moc"
