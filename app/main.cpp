@@ -27,14 +27,14 @@ int main(int argc, char** argv)
     parser.setApplicationDescription(QApplication::tr("See what quantization does to a language model"));
     parser.addHelpOption();
     parser.addVersionOption();
-    parser.addOption({QStringLiteral("continue"), QApplication::tr("open the model of the last run")});
+    parser.addOption({QStringLiteral("fresh"), QApplication::tr("do not reopen the model of the last run")});
     parser.addPositionalArgument(QStringLiteral("MODEL"), QApplication::tr("safetensors, GGUF, NPY or NPZ file, or a folder"));
     parser.process(application);
 
     auto backends = std::make_shared<ql::Backends>(QApplication::applicationFilePath().toStdString(), ql::kernelCacheFolder());
     auto settings = std::make_unique<ql::Settings>();
     QString model = parser.positionalArguments().value(0);
-    if (model.isEmpty() && parser.isSet(QStringLiteral("continue")))
+    if (model.isEmpty() && !parser.isSet(QStringLiteral("fresh")) && QFileInfo::exists(settings->lastModel()))
         model = settings->lastModel();
     ql::MainWindow window(std::move(backends), std::move(settings));
     window.show();

@@ -240,13 +240,13 @@ void MainWindow::modelChanged()
             names << QString::fromStdString(tensor.name);
         const QString path = QString::fromStdString(model->path());
         m_settings->addRecentModel(path);
-        m_settings->setLastModel(path);
         updateRecent();
+        const int remembered = model->indexOf(m_settings->state("tensor").toStdString());
         const auto quantized = std::find_if(m_session->decisions().begin(), m_session->decisions().end(),
                                             [](const Decision& decision) { return !decision.asStored; });
         const auto first = quantized == m_session->decisions().end() ? m_session->decisions().begin() : quantized;
         if (!names.isEmpty())
-            QMetaObject::invokeMethod(this, [this, index = int(first - m_session->decisions().begin())] {
+            QMetaObject::invokeMethod(this, [this, index = remembered >= 0 ? remembered : int(first - m_session->decisions().begin())] {
                 if (m_session->model())
                     m_layersPanel->selectTensor(index);
             }, Qt::QueuedConnection);
@@ -363,6 +363,8 @@ void MainWindow::restoreLayout()
     m_layersPanel->restoreState(m_settings->state("layers"));
     m_weights->restoreState(m_settings->state("weights"));
     (*m_actions)["readNotMap"]->setChecked(m_settings->readInsteadOfMapping());
+    if (m_settings->state("page") == "map")
+        m_tabs->setCurrentWidget(m_map);
 }
 
 void MainWindow::saveLayout()
@@ -373,6 +375,12 @@ void MainWindow::saveLayout()
     m_settings->setState("weights", m_weights->saveState());
     m_settings->setReadInsteadOfMapping((*m_actions)["readNotMap"]->isChecked());
     m_actions->saveShortcuts(*m_settings);
+    const auto& model = m_session->model();
+    const int tensor = m_look->subject().tensor;
+    m_settings->setLastModel(model ? QString::fromStdString(model->path()) : QString());
+    m_settings->setState("tensor", model && tensor >= 0 ? QByteArray::fromStdString(model->tensors()[size_t(tensor)].name)
+                                                        : QByteArray());
+    m_settings->setState("page", m_tabs->currentWidget() == m_map ? "map" : "weights");
     m_settings->sync();
 }
 
