@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/actions.h"
 
+#include "widgets/panels/shortcuteditor.h"
+
 #include <QActionGroup>
 #include <QMainWindow>
 #include <QMenuBar>
@@ -106,6 +108,7 @@ Actions::Actions(QMainWindow* window, Settings& settings) : QObject(window)
         }
         auto* action = new QAction(tr(row.text), window);
         action->setObjectName(QString::fromLatin1(row.id));
+        action->setProperty(ShortcutEditor::kDefaultProperty, QKeySequence(QString::fromLatin1(row.shortcut)));
         action->setShortcut(settings.shortcut(action->objectName(), QKeySequence(QString::fromLatin1(row.shortcut))));
         action->setProperty("icon", QString::fromLatin1(row.icon));
         action->setCheckable(*row.group);

@@ -37,7 +37,7 @@ void LookController::connectViews()
     connect(m_views.editor, &SchemeEditor::lockToggled, this, [this](bool locked) { m_session->setLocked(m_selection, locked); });
     connect(m_views.editor, &SchemeEditor::resetRequested, this, [this] { m_session->clearOverrides(m_selection); });
     connect(m_views.weights, &WeightsPage::schemeEdited, this, [this](const Scheme& scheme, bool finished) {
-        editScheme(scheme, EditScope::Tensor, finished);
+        editScheme(scheme, EditScope::Tensor, finished, {});
     });
     connect(m_views.weights, &WeightsPage::secondPlotChanged, this, &LookController::askSecondPlot);
     connect(m_views.weights, &WeightsPage::channelPicked, this, &LookController::pickChannel);
@@ -294,7 +294,7 @@ void LookController::showMetrics(const Quantization& quantization)
     m_views.metrics->setMetrics(quantization.metrics, preview ? m_metrics : m_baseline, preview);
 }
 
-void LookController::editScheme(const Scheme& scheme, EditScope scope, bool finished)
+void LookController::editScheme(const Scheme& scheme, EditScope scope, bool finished, SchemeFields fields)
 {
     if (m_subject.tensor < 0)
         return;
@@ -321,7 +321,7 @@ void LookController::editScheme(const Scheme& scheme, EditScope scope, bool fini
                 edits.emplace_back(int(i), scheme);
         }
         for (const int tensor : scope == EditScope::Selection ? m_selection : QList<int>())
-            edits.emplace_back(tensor, scheme);
+            edits.emplace_back(tensor, withFields(m_session->decisions()[size_t(tensor)].scheme, scheme, fields));
         locked = m_session->setSchemes(edits, edits.size() == 1
                                                   ? tr("%1 to %2").arg(QString::fromStdString(info.name), text)
                                                   : tr("%n tensors to %1", nullptr, int(edits.size())).arg(text));

@@ -36,7 +36,8 @@ public:
     const QList<int>& selection() const { return m_selection; }
     const Analyser::Subject& subject() const { return m_subject; }
     Scheme currentScheme() const;
-    void editScheme(const Scheme& scheme, EditScope scope, bool finished);
+    /// `fields`: the options that were changed; tensors other than the current one keep theirs elsewhere.
+    void editScheme(const Scheme& scheme, EditScope scope, bool finished, SchemeFields fields);
     void refresh(); ///< ask again for everything visible (another device, another model)
 
 Q_SIGNALS:

@@ -197,13 +197,16 @@ void MainWindow::connectSession()
         m_bar->showMessage(InlineBar::Level::Warning, text);
     });
     connect(m_session, &Session::policyChanged, this, [this] {
-        m_rules->setPolicy(m_session->policy(), m_session->decisions());
+        showRules();
         updateTitle();
     });
     connect(m_session->undoStack(), &QUndoStack::cleanChanged, this, &MainWindow::updateTitle);
-    connect(m_rules, &RulesPanel::policyEdited, this, [this](const Policy& policy, const QString& text) {
-        m_session->changePolicy(policy, text);
+    connect(m_rules, &RulesPanel::rulesEdited, this, [this](const std::vector<Rule>& rules) {
+        Policy policy = m_session->policy();
+        policy.rules = rules;
+        m_session->changePolicy(policy, tr("edit rules"));
     });
+    connect(m_rules, &RulesPanel::defaultSchemeEdited, this, &MainWindow::setDefaultScheme);
     connect(m_look, &LookController::totalsChanged, this, &MainWindow::updateTotals);
     connect(m_look, &LookController::noted, this, [this](const QString& text) {
         m_bar->showMessage(InlineBar::Level::Info, text);
@@ -254,6 +257,20 @@ void MainWindow::modelChanged()
     m_palette->setTensors(names);
     updateTitle();
     updateTotals();
+}
+
+void MainWindow::showRules()
+{
+    const Policy& policy = m_session->policy();
+    QList<int> counts(qsizetype(policy.rules.size()), 0);
+    int byDefault = 0;
+    for (const Decision& decision : m_session->decisions()) {
+        if (decision.source == Decision::Source::Rule)
+            ++counts[decision.rule];
+        byDefault += decision.source == Decision::Source::Default;
+    }
+    m_rules->setRules(policy.rules, policy.defaultScheme);
+    m_rules->setMatchCounts(counts, byDefault);
 }
 
 void MainWindow::updateTotals()

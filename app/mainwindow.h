@@ -72,7 +72,8 @@ private:
     void connectViewActions();
     void connectPolicyActions();
     void connectHelpActions();
-    void setDefaultScheme(const char* text);
+    void setDefaultScheme(const Scheme& scheme);
+    void showRules();
     void makeRuleFromSelection();
     void stepTensor(int step);
     void openBundled(bool withOutliers);

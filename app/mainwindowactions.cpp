@@ -162,16 +162,11 @@ void MainWindow::stepTensor(int step)
         m_layersPanel->selectTensor(tensor);
 }
 
-void MainWindow::setDefaultScheme(const char* text)
+void MainWindow::setDefaultScheme(const Scheme& scheme)
 {
-    const auto scheme = Scheme::parse(text);
-    if (!scheme.ok()) {
-        showError(scheme.error());
-        return;
-    }
     Policy policy = m_session->policy();
-    policy.defaultScheme = *scheme;
-    m_session->changePolicy(policy, tr("default %1").arg(QString::fromStdString(scheme->text())));
+    policy.defaultScheme = scheme;
+    m_session->changePolicy(policy, tr("default %1").arg(QString::fromStdString(scheme.text())));
 }
 
 void MainWindow::makeRuleFromSelection()
@@ -204,11 +199,13 @@ void MainWindow::connectPolicyActions()
     });
     on("resetTensor", [this] { m_session->clearOverrides(m_look->selection()); });
     on("ruleFromSelection", [this] { makeRuleFromSelection(); });
-    on("presetInt8", [this] { setDefaultScheme("int8,channel"); });
-    on("presetInt4", [this] { setDefaultScheme("int4,group=128,clip=mse"); });
-    on("presetNf4", [this] { setDefaultScheme("nf4,group=64,double"); });
-    on("presetQ4", [this] { setDefaultScheme("q4_0"); });
-    on("presetKeep", [this] { setDefaultScheme("f16"); });
+    constexpr std::pair<const char*, const char*> kPresets[] = {{"presetInt8", "int8,channel"},
+                                                                {"presetInt4", "int4,group=128,clip=mse"},
+                                                                {"presetNf4", "nf4,group=64,double"},
+                                                                {"presetQ4", "q4_0"},
+                                                                {"presetKeep", "f16"}};
+    for (const auto& [id, text] : kPresets)
+        on(id, [this, text = text] { setDefaultScheme(Scheme::parse(text).value()); });
 }
 
 void MainWindow::connectHelpActions()
