@@ -107,6 +107,7 @@ private:
             const int64_t rows = std::min(step, view.rows() - row);
             QL_CHECK(part.kind == Kind::Values ? writeValues(view, part, row, rows) : writeCodes(view, part, row, rows));
         }
+        view.release();
         return {};
     }
 
@@ -118,6 +119,7 @@ private:
             QL_CHECK(view.source()->read(view.offset() + done, buffer));
             QL_CHECK(emit(buffer));
         }
+        view.release();
         return {};
     }
 

@@ -70,6 +70,7 @@ Result<TensorReport> measureOne(Backend& backend, const Model& model, int index,
         report.note = std::to_string(stats.nans) + " NaN, " + std::to_string(stats.infs) + " Inf, first at index " +
                       std::to_string(stats.firstNonFinite) + "; figures over the finite values";
     }
+    view.release();
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
     return report;
 }

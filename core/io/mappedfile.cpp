@@ -123,6 +123,17 @@ public:
             return truncated(offset);
         return {};
     }
+    void release(uint64_t offset, uint64_t length) const override
+    {
+        if (!rangeInside(offset, length, size()))
+            return;
+        // Only pages that lie wholly inside: their neighbours may be in use.
+        static const auto page = uint64_t(sysconf(_SC_PAGESIZE));
+        const uint64_t first = (offset + page - 1) / page * page;
+        const uint64_t last = (offset + length) / page * page;
+        if (first < last)
+            madvise(const_cast<std::byte*>(m_mapping.address) + first, size_t(last - first), MADV_DONTNEED);
+    }
     Status checkUnchanged() const override
     {
         QL_CHECK(FileSource::checkUnchanged());

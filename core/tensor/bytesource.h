@@ -32,6 +32,9 @@ public:
     virtual Status read(uint64_t offset, std::span<std::byte> out) const = 0;
     /// Whether the bytes are still those that were opened: FileChanged when the file shrank, was replaced or written.
     virtual Status checkUnchanged() const { return {}; }
+    /// These bytes are not needed soon: a mapping gives their pages back, so that memory stays bounded however large the
+    /// file is. Views stay valid; touching them reads the file again.
+    virtual void release(uint64_t /*offset*/, uint64_t /*length*/) const {}
 };
 
 /// Bytes held in memory; for tests, NPZ members and synthetic tensors.

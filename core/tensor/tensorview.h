@@ -37,6 +37,8 @@ public:
     Status readFlat(int64_t first, int64_t n, float* out) const;
     /// Stored bytes in place (never for transposed views, so that the order is the matrix order).
     std::optional<std::span<const std::byte>> bytes() const;
+    /// The values are not needed soon; see ByteSource::release.
+    void release() const { m_source->release(m_offset, m_bytes); }
 
 private:
     std::shared_ptr<const ByteSource> m_source;
