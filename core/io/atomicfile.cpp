@@ -212,8 +212,11 @@ Status AtomicFile::commit(const std::function<Status(const std::string& temporar
         return fail(codeFor(errno), "the disk did not take the data: " + reason(errno));
     if (verify) {
         if (const Status status = verify(m_temporary); !status.ok()) {
+            // Only the written file can fail to read back; a cancelled job or a changed source keep their own words.
             if (status.error().code == ErrorCode::Cancelled)
                 return fail(ErrorCode::Cancelled, status.error().message);
+            if (status.error().code == ErrorCode::FileChanged)
+                return status.error();
             return fail(ErrorCode::VerifyFailed, "what was written does not read back: " + status.error().message);
         }
     }
