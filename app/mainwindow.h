@@ -33,6 +33,7 @@ class LayersPanel;
 class LookController;
 class MapPage;
 class MetricsPanel;
+class PlotView;
 class RulesPanel;
 class SchemeEditor;
 class WeightsPage;
@@ -78,6 +79,7 @@ private:
     void stepTensor(int step);
     void openBundled(bool withOutliers);
     void savePolicy(bool ask);
+    PlotView* activePlot() const;
     void savePlot();
     bool mayDiscard(); ///< unsaved policy edits: asks
     void modelChanged();

@@ -18,6 +18,7 @@
 #include "widgets/panels/statuswidgets.h"
 #include "widgets/panels/weightspage.h"
 #include "widgets/panels/welcomepage.h"
+#include "widgets/plots/plotview.h"
 
 #include <QApplication>
 #include <QClipboard>
@@ -98,13 +99,25 @@ void MainWindow::savePolicy(bool ask)
         updateTitle();
 }
 
+/// The plot that has the focus, else the first of the page.
+PlotView* MainWindow::activePlot() const
+{
+    const auto plots = m_tabs->currentWidget()->findChildren<PlotView*>();
+    for (PlotView* plot : plots) {
+        if (plot->isVisible() && (plot->hasFocus() || plot->isAncestorOf(QApplication::focusWidget())))
+            return plot;
+    }
+    return plots.front();
+}
+
 void MainWindow::savePlot()
 {
     const QString path = QFileDialog::getSaveFileName(this, tr("Save the plot"), QStringLiteral("plot.svg"),
                                                       tr("SVG (*.svg);;PNG (*.png);;Data (*.csv)"));
     if (path.isEmpty())
         return;
-    const Status saved = m_tabs->currentWidget() == m_map ? m_map->savePlot(path) : m_weights->savePlot(path);
+    PlotView* plot = activePlot();
+    const Status saved = path.endsWith(QLatin1String(".csv")) ? plot->saveCsv(path) : plot->savePicture(path);
     if (!saved.ok())
         showError(saved.error());
 }
@@ -148,7 +161,7 @@ void MainWindow::connectViewActions()
         m_palette->popup();
     });
     connect(m_palette, &CommandPalette::tensorChosen, m_layersPanel, &LayersPanel::selectTensor);
-    on("copyPlot", [this] { m_tabs->currentWidget() == m_map ? m_map->copyPlot() : m_weights->copyPlot(); });
+    on("copyPlot", [this] { activePlot()->copyPicture(); });
     on("copyScheme", [this] { QApplication::clipboard()->setText(QString::fromStdString(m_look->currentScheme().text())); });
     on("nextTensor", [this] { stepTensor(1); });
     on("previousTensor", [this] { stepTensor(-1); });
