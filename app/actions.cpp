@@ -110,7 +110,7 @@ Actions::Actions(QMainWindow* window, Settings& settings) : QObject(window)
         action->setObjectName(QString::fromLatin1(row.id));
         action->setProperty(ShortcutEditor::kDefaultProperty, QKeySequence(QString::fromLatin1(row.shortcut)));
         action->setShortcut(settings.shortcut(action->objectName(), QKeySequence(QString::fromLatin1(row.shortcut))));
-        action->setProperty("icon", QString::fromLatin1(row.icon));
+        action->setProperty("iconName", QString::fromLatin1(row.icon));
         action->setCheckable(*row.group);
         if (const QString group = QString::fromLatin1(row.group); *row.group && group != QLatin1String("toggle")) {
             if (!groups.contains(group))
@@ -145,7 +145,7 @@ void Actions::fillToolBar(QToolBar* bar) const
 void Actions::retint()
 {
     for (QAction* action : std::as_const(m_order)) {
-        if (const QString icon = action->property("icon").toString(); !icon.isEmpty())
+        if (const QString icon = action->property("iconName").toString(); !icon.isEmpty())
             action->setIcon(theme::icon(icon));
     }
 }

@@ -146,7 +146,7 @@ void MainWindow::buildDocks()
     QDockWidget* scheme = dock(this, Qt::RightDockWidgetArea, "schemeDock", tr("Scheme"), scrolled(m_editor));
     QDockWidget* metrics = dock(this, Qt::RightDockWidgetArea, "metricsDock", tr("Metrics"), scrolled(m_metrics));
     resizeDocks({layers, scheme}, {kLeftDockWidth, kRightDockWidth}, Qt::Horizontal);
-    resizeDocks({scheme, metrics}, {420, 280}, Qt::Vertical);
+    resizeDocks({scheme, metrics}, {450, 250}, Qt::Vertical);
     for (QDockWidget* panel : {layers, rules, undo, scheme, metrics})
         m_actions->menu("panels")->addAction(panel->toggleViewAction());
 }
@@ -165,8 +165,8 @@ void MainWindow::buildToolBar()
     redo->setShortcut(QKeySequence::Redo);
     undo->setIcon(theme::icon(QStringLiteral("undo")));
     redo->setIcon(theme::icon(QStringLiteral("redo")));
-    undo->setProperty("icon", QStringLiteral("undo"));
-    redo->setProperty("icon", QStringLiteral("redo"));
+    undo->setProperty("iconName", QStringLiteral("undo"));
+    redo->setProperty("iconName", QStringLiteral("redo"));
     QMenu* edit = m_actions->menu("edit");
     edit->insertActions(edit->actions().front(), {undo, redo, edit->insertSeparator(edit->actions().front())});
     // The full texts ("Undo q_proj to int8") stay in the menu; the bar must not jump with them.

@@ -3,6 +3,7 @@
 #include "widgets/panels/segmentedchoice.h"
 
 #include <QButtonGroup>
+#include <QEvent>
 #include <QHBoxLayout>
 #include <QToolButton>
 
@@ -19,9 +20,7 @@ SegmentedChoice::SegmentedChoice(const QStringList& options, QWidget* parent)
         auto* button = new QToolButton(this);
         button->setText(option);
         button->setCheckable(true);
-        // Narrower than the style's own padding would allow, so that three options fit a narrow dock.
-        button->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
-        button->setMinimumWidth(button->fontMetrics().horizontalAdvance(option) + 8);
+        button->setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
         button->setStyleSheet(QStringLiteral("QToolButton { padding: 3px 1px; }"));
         button->setFocusPolicy(Qt::StrongFocus);
         m_buttons->addButton(button, m_buttons->buttons().size());
@@ -30,6 +29,18 @@ SegmentedChoice::SegmentedChoice(const QStringList& options, QWidget* parent)
     if (!m_buttons->buttons().isEmpty())
         setFocusProxy(m_buttons->buttons().first());
     connect(m_buttons, &QButtonGroup::idClicked, this, &SegmentedChoice::chosen);
+}
+
+/// Narrower than the style's own padding would allow, so that three options fit a narrow dock; measured again when the
+/// font changes, because a theme is applied after widgets exist.
+bool SegmentedChoice::event(QEvent* event)
+{
+    if (event->type() == QEvent::FontChange || event->type() == QEvent::StyleChange || event->type() == QEvent::Polish) {
+        const auto buttons = m_buttons->buttons();
+        for (QAbstractButton* button : buttons)
+            button->setMinimumWidth(QFontMetrics(font()).horizontalAdvance(button->text()) + 10);
+    }
+    return QWidget::event(event);
 }
 
 int SegmentedChoice::current() const

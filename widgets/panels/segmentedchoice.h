@@ -23,6 +23,9 @@ public:
 Q_SIGNALS:
     void chosen(int option); ///< by the user
 
+protected:
+    bool event(QEvent* event) override;
+
 private:
     QButtonGroup* m_buttons;
 };
