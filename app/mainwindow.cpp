@@ -162,7 +162,7 @@ void MainWindow::buildToolBar()
     QAction* undo = m_session->undoStack()->createUndoAction(this, tr("&Undo"));
     QAction* redo = m_session->undoStack()->createRedoAction(this, tr("&Redo"));
     undo->setShortcut(QKeySequence::Undo);
-    redo->setShortcut(QKeySequence::Redo);
+    redo->setShortcuts({QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_Z), QKeySequence(Qt::CTRL | Qt::Key_Y)});
     undo->setIcon(theme::icon(QStringLiteral("undo")));
     redo->setIcon(theme::icon(QStringLiteral("redo")));
     undo->setProperty("iconName", QStringLiteral("undo"));
