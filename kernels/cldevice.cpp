@@ -11,7 +11,7 @@
 namespace ql {
 namespace {
 
-constexpr size_t kGpuLocalSize = 64; // lanes that share a group in the GPU shape; shape.cl has the same number
+constexpr size_t kGpuLocalSize = 16; // lanes that share a group in the GPU shape; shape.cl has the same number
 
 bool hasExtension(const std::string& all, const std::string& name)
 {

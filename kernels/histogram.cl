@@ -11,7 +11,7 @@
 #endif
 
 // Bins 0..bins-1, then: below, above, not finite, lanes past the end.
-inline vi bin_of(vf x, vi inside, float lo, float hi, float factor, int bins)
+QL_INLINE vi bin_of(vf x, vi inside, float lo, float hi, float factor, int bins)
 {
     const vf position = (x - lo) * factor;
     vi bin = QL_MASK(position < (vf)(float)(bins - 1)) ? to_vi_rtz(position) : (vi)(bins - 1);
@@ -21,7 +21,7 @@ inline vi bin_of(vf x, vi inside, float lo, float hi, float factor, int bins)
     return inside ? bin : (vi)(bins + 3);
 }
 
-inline void count_bins(global uint* table, vi index, int stride)
+QL_INLINE void count_bins(global uint* table, vi index, int stride)
 {
 #ifdef QL_WIDE
     int bins[16];
@@ -46,8 +46,10 @@ QL_KERNEL void histogram(const global source_t* x, ulong base, ulong count, ulon
     const ulong end = min(begin + perGroup, count);
     x += base;
     ulong i = begin;
-    for (; i + QL_LANES <= end; i += QL_LANES)
+    for (; i + QL_LANES <= end; i += QL_LANES) {
+        fetch_ahead(x + i, 3072);
         count_bins(table, bin_of(load_lanes(x + i), (vi)-1, lo, hi, factor, bins), stride);
+    }
     if (i < end) {
         const int n = (int)(end - i);
         count_bins(table, bin_of(load_tail(x + i, n), lane_mask(n), lo, hi, factor, bins), stride);

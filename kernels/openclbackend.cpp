@@ -52,13 +52,21 @@ OpenClBackend::ProgramCounts OpenClBackend::programs() const
     return d->worker.run([this] { return ProgramCounts{d->device->programsBuilt(), d->device->programsLoaded()}; });
 }
 
-Status OpenClBackend::Private::pass(const TensorView& tensor, const std::string& kind, int64_t items,
-                                    std::function<int64_t(int64_t)> firstValue, const JobControl& job,
-                                    const std::function<void(Tile&)>& enqueue, const std::function<void(Tile&)>& collect)
+Status OpenClBackend::Private::pass(const TensorView& tensor, const std::string& kind, TilePass::Plan plan,
+                                    const JobControl& job, const std::function<void(Tile&)>& enqueue,
+                                    const std::function<void(Tile&)>& collect)
 {
+    plan.rate = &rates[kind];
     TilePass tiles(*device, worker, {options.sliceValues, options.timeoutMs});
-    TilePass::Plan plan{items, std::move(firstValue), &rates[kind]};
     return tiles.run(tensor, plan, job, enqueue, collect);
+}
+
+Status OpenClBackend::Private::pass(const TensorView& tensor, const std::string& kind, const QuantPlan& plan,
+                                    const JobControl& job, const std::function<void(Tile&)>& enqueue,
+                                    const std::function<void(Tile&)>& collect)
+{
+    const auto firstValue = [&](int64_t bundle) { return plan.firstValue(bundle); };
+    return pass(tensor, kind, {plan.bundles(), firstValue}, job, enqueue, collect);
 }
 
 } // namespace ql

@@ -40,6 +40,9 @@ public:
                                          int64_t rows, const JobControl& job) override;
     Status dequantize(const QuantizedTensor& q, float* out, const JobControl& job) override;
 
+    /// The packed bytes of all rows of `q`, one after the other: packedRow() of each.
+    Result<std::vector<std::byte>> packRows(const QuantizedTensor& q, const JobControl& job);
+
     /// Why the last call that did not run on the device went to the fallback; empty if none did.
     std::string lastFallback() const;
     /// Programs compiled from source and taken from the cache so far.
@@ -48,9 +51,11 @@ public:
     };
     ProgramCounts programs() const;
 
-private:
     struct Private;
-    explicit OpenClBackend(std::unique_ptr<Private> d);
+
+private:
+    explicit OpenClBackend(std::unique_ptr<Private> state);
+    Result<ClipLimits> rangeOf(const TensorView& tensor, const JobControl& job);
 
     std::unique_ptr<Private> d;
 };

@@ -3,8 +3,11 @@
 // What the parts of OpenClBackend share: the device, the worker that talks to it, and the step over to the fallback.
 #pragma once
 
+#include "core/base/checked.h"
+#include "core/quant/packing.h"
 #include "kernels/cldevice.h"
 #include "kernels/openclbackend.h"
+#include "kernels/quantplan.h"
 #include "kernels/tilepass.h"
 #include "kernels/worker.h"
 
@@ -60,9 +63,76 @@ struct OpenClBackend::Private {
     }
 
     /// One pass over `tensor`; `kind` names it for the learned speed.
-    Status pass(const TensorView& tensor, const std::string& kind, int64_t items,
-                std::function<int64_t(int64_t)> firstValue, const JobControl& job,
+    Status pass(const TensorView& tensor, const std::string& kind, TilePass::Plan plan, const JobControl& job,
                 const std::function<void(Tile&)>& enqueue, const std::function<void(Tile&)>& collect);
+    Status pass(const TensorView& tensor, const std::string& kind, const QuantPlan& plan, const JobControl& job,
+                const std::function<void(Tile&)>& enqueue, const std::function<void(Tile&)>& collect);
+    /// Adds the kernel that makes the blocks of GGML and microscaling formats, and their read into tile.blocks.
+    void packBlocks(Tile& tile, const QuantPlan& plan, const TensorParameters& p, const ClMemory& codes,
+                    const ClMemory& params);
 };
+
+/// Constants of one pass in device memory; made and released on the worker.
+class ConstantBuffer
+{
+public:
+    template <class T>
+    ConstantBuffer(OpenClBackend::Private& d, const std::vector<T>& values) : m_d(d)
+    {
+        // Kernels that do not use it still want a buffer.
+        std::vector<T> content = values.empty() ? std::vector<T>(1) : values;
+        m_d.worker.run([&] {
+            m_memory = makeBuffer(m_d.device->context(), CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR,
+                                  content.size() * sizeof(T), content.data());
+        });
+    }
+    ~ConstantBuffer()
+    {
+        m_d.worker.run([this] {
+            if (m_d.device->abandoned())
+                m_memory.abandon();
+            m_memory = ClMemory();
+        });
+    }
+    ConstantBuffer(const ConstantBuffer&) = delete;
+    ConstantBuffer& operator=(const ConstantBuffer&) = delete;
+    const ClMemory& memory() const { return m_memory; }
+
+private:
+    OpenClBackend::Private& m_d;
+    ClMemory m_memory;
+};
+
+/// The constants of a quantization pass.
+class PlanBuffers
+{
+public:
+    PlanBuffers(OpenClBackend::Private& d, const QuantPlan& plan, const TensorParameters& p)
+        : m_book(d, plan.book), m_codes(d, plan.codes), m_blockScales(d, p.scaleScales), book(m_book.memory()),
+          codes(m_codes.memory()), blockScales(m_blockScales.memory())
+    {
+    }
+
+private:
+    ConstantBuffer m_book, m_codes, m_blockScales;
+
+public:
+    const ClMemory &book, &codes, &blockScales;
+};
+
+/// Groups of a slice.
+inline size_t tileGroups(const Tile& tile, const QuantPlan& plan)
+{
+    return size_t(std::min(tile.items * plan.perBundle, plan.groups - tile.firstItem * plan.perBundle));
+}
+
+/// The arguments that all kernels over groups begin with.
+inline void groupArguments(ClLaunch& launch, const Tile& tile, const QuantPlan& plan)
+{
+    launch.arg(tile.source()).arg(tile.base()).arg(cl_ulong(tile.first)).arg(cl_ulong(plan.origin))
+        .arg(cl_ulong(plan.firstGroup + tile.firstItem * plan.perBundle)).arg(cl_ulong(tileGroups(tile, plan)))
+        .arg(cl_uint(plan.perBundle)).arg(cl_ulong(plan.groupsPerRow)).arg(cl_ulong(plan.cols))
+        .arg(cl_uint(plan.groupSize)).arg(cl_int(plan.flags));
+}
 
 } // namespace ql

@@ -58,7 +58,7 @@ Result<TensorStats> OpenClBackend::statistics(const TensorView& tensor, const Jo
             }
         };
         const auto firstValue = [&](int64_t item) { return std::min(item * kBlock * kBlocksPerGroup, tensor.count()); };
-        QL_CHECK(d->pass(tensor, "statistics", items, firstValue, job, enqueue, collect));
+        QL_CHECK(d->pass(tensor, "statistics", {items, firstValue}, job, enqueue, collect));
         return all;
     };
     return d->guarded<Result<TensorStats>>(d->tooSmall(tensor.count()), onDevice,
@@ -97,7 +97,7 @@ Result<Histogram> OpenClBackend::histogram(const TensorView& tensor, float lo, f
             }
         };
         const auto firstValue = [&](int64_t item) { return std::min(item * kBlock, tensor.count()); };
-        QL_CHECK(d->pass(tensor, "histogram", ceilDiv(tensor.count(), kBlock), firstValue, job, enqueue, collect));
+        QL_CHECK(d->pass(tensor, "histogram", {ceilDiv(tensor.count(), kBlock), firstValue}, job, enqueue, collect));
         return all;
     };
     return d->guarded<Result<Histogram>>(d->tooSmall(tensor.count()), onDevice,

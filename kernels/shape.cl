@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The two shapes of every kernel, from one source. QL_WIDE (CPUs): one work item per work group computes on 16-lane
-// vectors, because work-group trees and atomics are 10-40 times slower there. Else (GPUs): the 64 work items of a group
-// are the lanes. Code is written for "lanes": vf is float16 or float, and a lane loop steps by QL_LANES.
+// vectors, because work-group trees and atomics are 10-40 times slower there. Else (GPUs): the 16 work items of a group
+// are the lanes; the same number, so that both add in the same order. Code is written for "lanes": vf is float16 or float, and a lane loop steps by QL_LANES.
 // Build options: QL_WIDE, QL_SOURCE (0 f32, 1 f16, 2 bf16).
 #ifndef QL_SHAPE_CL
 #define QL_SHAPE_CL
@@ -14,6 +14,17 @@
 #define QL_SOURCE 0
 #endif
 
+// Compilers give up on inlining when several kernels share a helper, and then keep its sums in memory.
+#define QL_INLINE inline __attribute__((always_inline))
+// Rare paths; they get copies of what the usual path keeps in registers.
+#define QL_OUTLINE __attribute__((noinline))
+// Bodies of kernels. Drivers make several versions of a kernel, which then share one body; with barriers they cannot.
+#ifdef QL_WIDE
+#define QL_BODY __attribute__((noinline)) void
+#else
+#define QL_BODY inline __attribute__((always_inline)) void
+#endif
+
 #ifdef QL_WIDE
 #define QL_LANES 16
 #define QL_LANE 0
@@ -22,15 +33,18 @@
 #define QL_LANE_NUMBERS ((int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
 #define QL_KERNEL kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 #define QL_BARRIER()
+#define QL_ALWAYS_CAREFUL 0
 #else
-#define QL_LANES 64
+#define QL_LANES 16
 #define QL_LANE get_local_id(0)
 #define QL_VEC(type) type
 // Comparisons of scalars give 1, those of vectors -1; masks are always 0 or -1 here.
 #define QL_MASK(condition) (-(condition))
 #define QL_LANE_NUMBERS ((int)get_local_id(0))
-#define QL_KERNEL kernel __attribute__((reqd_work_group_size(64, 1, 1)))
+#define QL_KERNEL kernel __attribute__((reqd_work_group_size(16, 1, 1)))
 #define QL_BARRIER() barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
+// Bounds and odd values are checked in every step: it costs a GPU nothing, and barriers stay out of branches.
+#define QL_ALWAYS_CAREFUL 1
 #endif
 
 typedef QL_VEC(float) vf;
@@ -64,15 +78,15 @@ typedef half source_t;
 typedef ushort source_t;
 #endif
 
-// Hardware prefetchers stop at pages; asking 3 KiB ahead is worth more than half of the bandwidth on some CPUs.
-inline void fetch_ahead(const global source_t* x)
+// Hardware prefetchers stop at pages; asking a few KiB ahead is worth half of the bandwidth on some CPUs.
+QL_INLINE void fetch_ahead(const global source_t* x, uint bytes)
 {
 #if defined(QL_WIDE) && defined(__clang__)
-    __builtin_prefetch((const void*)(uintptr_t)((const global char*)x + 3072));
+    __builtin_prefetch((const void*)(uintptr_t)((const global char*)x + bytes));
 #endif
 }
 
-inline float load_one(const global source_t* x)
+QL_INLINE float load_one(const global source_t* x)
 {
 #if QL_SOURCE == 0
     return *x;
@@ -84,9 +98,8 @@ inline float load_one(const global source_t* x)
 }
 
 // Values of all lanes, from x on.
-inline vf load_lanes(const global source_t* x)
+QL_INLINE vf load_lanes(const global source_t* x)
 {
-    fetch_ahead(x);
 #ifndef QL_WIDE
     return load_one(x + QL_LANE);
 #elif QL_SOURCE == 0
@@ -99,7 +112,7 @@ inline vf load_lanes(const global source_t* x)
 }
 
 // The same when only n values are left; other lanes are 0.
-inline vf load_tail(const global source_t* x, int n)
+QL_INLINE vf load_tail(const global source_t* x, int n)
 {
     if (n >= QL_LANES)
         return load_lanes(x);
@@ -113,97 +126,100 @@ inline vf load_tail(const global source_t* x, int n)
 #endif
 }
 
-inline vi lane_mask(int n)
+QL_INLINE vi lane_mask(int n)
 {
     return QL_MASK(QL_LANE_NUMBERS < (vi)n);
 }
-inline vu magnitude_bits(vf x)
+QL_INLINE vu magnitude_bits(vf x)
 {
     return as_vu(x) & 0x7fffffffu;
 }
-inline vi finite_mask(vf x)
+QL_INLINE vi finite_mask(vf x)
 {
     return QL_MASK(magnitude_bits(x) < 0x7f800000u);
 }
 // As comparisons, so that they become single instructions; NaN in b is ignored.
-inline vf lane_min(vf a, vf b)
+QL_INLINE vf lane_min(vf a, vf b)
 {
     return QL_MASK(b < a) ? b : a;
 }
-inline vf lane_max(vf a, vf b)
+QL_INLINE vf lane_max(vf a, vf b)
 {
     return QL_MASK(b > a) ? b : a;
 }
 
-// Reductions over lanes in a fixed tree; every lane gets the result. `scratch` holds QL_LANES doubles.
+// Reductions over lanes, at distances 8, 4, 2 and 1 in both shapes, so that both give the same bits. Every lane gets the
+// result. `scratch` holds 16 doubles. In the GPU shape they hold barriers and must stay out of branches.
 #ifdef QL_WIDE
-inline double sum_lanes(vd v, local double* scratch)
+#define QL_GATHER(type, v)                                                                                             \
+    const type##16 all = v
+#else
+#define QL_GATHER(type, v)                                                                                             \
+    local type* shared = (local type*)scratch;                                                                         \
+    shared[QL_LANE] = v;                                                                                               \
+    QL_BARRIER();                                                                                                      \
+    const type##16 all = vload16(0, shared);                                                                           \
+    QL_BARRIER()
+#endif
+QL_INLINE double sum_lanes(vd v, local double* scratch)
 {
-    const double8 a = v.lo + v.hi;
+    QL_GATHER(double, v);
+    const double8 a = all.lo + all.hi;
     const double4 b = a.lo + a.hi;
     const double2 c = b.lo + b.hi;
     return c.lo + c.hi;
 }
-inline double max_lanes(vd v, local double* scratch)
+QL_INLINE float fsum_lanes(vf v, local double* scratch)
 {
-    const double8 a = v.hi > v.lo ? v.hi : v.lo;
+    QL_GATHER(float, v);
+    const float8 a = all.lo + all.hi;
+    const float4 b = a.lo + a.hi;
+    const float2 c = b.lo + b.hi;
+    return c.lo + c.hi;
+}
+QL_INLINE double max_lanes(vd v, local double* scratch)
+{
+    QL_GATHER(double, v);
+    const double8 a = all.hi > all.lo ? all.hi : all.lo;
     const double4 b = a.hi > a.lo ? a.hi : a.lo;
     const double2 c = b.hi > b.lo ? b.hi : b.lo;
     return c.hi > c.lo ? c.hi : c.lo;
 }
-inline float fmax_lanes(vf v, local double* scratch)
+QL_INLINE float fmax_lanes(vf v, local double* scratch)
 {
-    const float8 a = v.hi > v.lo ? v.hi : v.lo;
+    QL_GATHER(float, v);
+    const float8 a = all.hi > all.lo ? all.hi : all.lo;
     const float4 b = a.hi > a.lo ? a.hi : a.lo;
     const float2 c = b.hi > b.lo ? b.hi : b.lo;
     return c.hi > c.lo ? c.hi : c.lo;
 }
-inline uint umax_lanes(vu v, local double* scratch)
+QL_INLINE uint umax_lanes(vu v, local double* scratch)
 {
-    const uint8 a = max(v.lo, v.hi);
+    QL_GATHER(uint, v);
+    const uint8 a = max(all.lo, all.hi);
     const uint4 b = max(a.lo, a.hi);
     const uint2 c = max(b.lo, b.hi);
     return max(c.lo, c.hi);
 }
+
+// Sixteen numbers of one work item as lanes, and back; the way to compute on one number per group.
+QL_INLINE vf lanes_of(const float* numbers)
+{
+#ifdef QL_WIDE
+    return vload16(0, numbers);
 #else
-#define QL_TREE(combine)                                                                                               \
-    const int lane = get_local_id(0);                                                                                  \
-    scratch[lane] = v;                                                                                                 \
-    QL_BARRIER();                                                                                                      \
-    for (int step = QL_LANES / 2; step > 0; step >>= 1) {                                                              \
-        if (lane < step) {                                                                                             \
-            const double a = scratch[lane], b = scratch[lane + step];                                                  \
-            scratch[lane] = combine;                                                                                   \
-        }                                                                                                              \
-        QL_BARRIER();                                                                                                  \
-    }                                                                                                                  \
-    const double result = scratch[0];                                                                                  \
-    QL_BARRIER();
-inline double sum_lanes(double v, local double* scratch)
-{
-    QL_TREE(a + b)
-    return result;
-}
-inline double max_lanes(double v, local double* scratch)
-{
-    QL_TREE(b > a ? b : a)
-    return result;
-}
-inline float fmax_lanes(float v, local double* scratch)
-{
-    QL_TREE(b > a ? b : a)
-    return (float)result;
-}
-inline uint umax_lanes(uint v, local double* scratch)
-{
-    QL_TREE(b > a ? b : a)
-    return (uint)result;
-}
+    return numbers[QL_LANE];
 #endif
+}
+QL_INLINE void numbers_of(vf v, float* numbers, local double* scratch)
+{
+    QL_GATHER(float, v);
+    vstore16(all, 0, numbers);
+}
 
 // A power of two that brings values of this largest magnitude (as bits) near 1, so that their powers neither
 // overflow nor vanish.
-inline float normaliser(uint largest)
+QL_INLINE float normaliser(uint largest)
 {
     return as_float(max(1, 254 - (int)(largest >> 23)) << 23);
 }

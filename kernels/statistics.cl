@@ -14,7 +14,7 @@ typedef struct {
     vu top; // largest magnitude, as bits
 } block_range;
 
-inline void range_add(block_range* r, vf v, vi present)
+QL_INLINE void range_add(block_range* r, vf v, vi present)
 {
     r->lo = lane_min(r->lo, v);
     r->hi = lane_max(r->hi, v);
@@ -24,7 +24,7 @@ inline void range_add(block_range* r, vf v, vi present)
 }
 
 // The careful pass for blocks with a tail or with NaN or Inf: left-out values repeat a value that is present.
-inline void range_careful(block_range* r, const global source_t* x, int n, float filler)
+QL_INLINE void range_careful(block_range* r, const global source_t* x, int n, float filler)
 {
     for (int i = 0; i < n; i += QL_LANES) {
         const vf v = load_tail(x + i, n - i);
@@ -42,7 +42,7 @@ inline void range_careful(block_range* r, const global source_t* x, int n, float
     }
 }
 
-inline float first_finite(const global source_t* x, int n)
+QL_INLINE float first_finite(const global source_t* x, int n)
 {
     for (int i = 0; i < n; ++i) {
         const float v = load_one(x + i);
@@ -57,7 +57,7 @@ typedef struct {
 } block_moments;
 
 // Sums of powers of (x - pivot) * k. Sixteen steps in f32, then on in double: the f32 part costs less than 1e-6.
-inline void moments_add(block_moments* m, const global source_t* x, int n, float k, float scaledPivot, int careful)
+QL_INLINE void moments_add(block_moments* m, const global source_t* x, int n, float k, float scaledPivot, int careful)
 {
     for (int i = 0; i < n;) {
         vf a1 = 0, a2 = 0, a3 = 0, a4 = 0;
@@ -82,12 +82,16 @@ inline void moments_add(block_moments* m, const global source_t* x, int n, float
 void block_statistics(const global source_t* x, int n, global double* out, local double* scratch)
 {
     block_range r = {(vf)INFINITY, (vf)-INFINITY, (vf)0, (vi)0, (vi)0, (vi)0, (vi)INT_MAX, (vu)0};
-    int careful = n % QL_LANES != 0;
+    int careful = QL_ALWAYS_CAREFUL || n % QL_LANES != 0;
+#ifdef QL_WIDE
     if (!careful) {
-        for (int i = 0; i < n; i += QL_LANES)
+        for (int i = 0; i < n; i += QL_LANES) {
+            fetch_ahead(x + i, 3072);
             range_add(&r, load_lanes(x + i), (vi)-1);
+        }
         careful = umax_lanes(r.top, scratch) >= 0x7f800000u;
     }
+#endif
     if (careful) {
         const block_range start = {(vf)INFINITY, (vf)-INFINITY, (vf)0, (vi)0, (vi)0, (vi)0, (vi)INT_MAX, (vu)0};
         r = start;
@@ -97,7 +101,7 @@ void block_statistics(const global source_t* x, int n, global double* out, local
     const double infs = sum_lanes(to_vd(r.infs), scratch);
     const double finite = n - nans - infs;
     const double zeros = sum_lanes(to_vd(r.zeros), scratch);
-    const double first = careful ? -max_lanes(-to_vd(r.first), scratch) : (double)INT_MAX;
+    const double first = -max_lanes(-to_vd(r.first), scratch);
     const float k = normaliser(umax_lanes(r.top, scratch));
     const float rough = (float)(sum_lanes(to_vd(r.sum), scratch) / max(finite, 1.0));
     // A rough mean that overflowed in f32 is no use; any pivot is correct.

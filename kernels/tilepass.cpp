@@ -13,18 +13,21 @@ constexpr double kTargetMs = 40; // from start to end of a slice; two share the 
 constexpr int64_t kFirstValues = int64_t(1) << 20;
 constexpr int64_t kLargestValues = int64_t(1) << 24;
 
-size_t elementBytes(SourceType type)
+size_t elementBytes(const TensorView& tensor, bool raw)
 {
-    return type == SourceType::F32 ? 4 : 2;
+    return raw ? 1 : TilePass::sourceType(tensor) == SourceType::F32 ? 4 : 2;
+}
+
+bool aligned(const void* data, size_t size)
+{
+    return reinterpret_cast<uintptr_t>(data) % size == 0;
 }
 
 } // namespace
 
 const ClMemory& Tile::scratch(size_t index, size_t size)
 {
-    if (index >= m_scratch.size())
-        m_scratch.resize(index + 1);
-    Scratch& s = m_scratch[index];
+    Scratch& s = m_scratch.at(index);
     if (s.bytes < size) {
         s.memory = ClMemory();
         s.memory = makeBuffer(m_device->context(), CL_MEM_READ_WRITE, size);
@@ -48,7 +51,7 @@ void Tile::write(const ClMemory& to, size_t size, const void* from)
 SourceType TilePass::sourceType(const TensorView& tensor)
 {
     const auto bytes = tensor.bytes();
-    if (!bytes || reinterpret_cast<uintptr_t>(bytes->data()) % (tensor.dtype() == DType::F32 ? 4 : 2) != 0)
+    if (!bytes || !aligned(bytes->data(), tensor.dtype() == DType::F32 ? 4 : 2))
         return SourceType::F32;
     return tensor.dtype() == DType::F16 ? SourceType::F16
            : tensor.dtype() == DType::BF16 ? SourceType::BF16
@@ -68,14 +71,13 @@ int64_t TilePass::nextItems(const Plan& plan, int64_t item, int64_t total) const
     return std::clamp<int64_t>(values / average, 1, plan.items - item);
 }
 
-Status TilePass::prepare(Tile& tile, const TensorView& tensor)
+Status TilePass::prepare(Tile& tile, const TensorView& tensor, bool raw)
 {
     const auto bytes = tensor.bytes();
-    const bool plain = sourceType(tensor) != SourceType::F32 || tensor.dtype() == DType::F32;
-    if (plain && bytes && reinterpret_cast<uintptr_t>(bytes->data()) % elementBytes(sourceType(tensor)) == 0) {
-        tile.m_decoded.clear();
+    const bool plain = raw || tensor.dtype() == DType::F32 || sourceType(tensor) != SourceType::F32;
+    tile.m_decoded.clear();
+    if (plain && bytes && aligned(bytes->data(), elementBytes(tensor, raw)))
         return {};
-    }
     tile.m_decoded.resize(size_t(tile.count));
     return tensor.readFlat(tile.first, tile.count, tile.m_decoded.data());
 }
@@ -95,7 +97,7 @@ void TilePass::stage(Tile& tile, const void* host, size_t bytes)
     tile.write(tile.m_source, bytes, memory);
 }
 
-void TilePass::start(Tile& tile, const TensorView& tensor, const std::function<void(Tile&)>& enqueue)
+void TilePass::start(Tile& tile, const TensorView& tensor, bool raw, const std::function<void(Tile&)>& enqueue)
 {
     m_worker.run([&] {
         if (m_device.abandoned())
@@ -106,7 +108,7 @@ void TilePass::start(Tile& tile, const TensorView& tensor, const std::function<v
         if (!tile.m_decoded.empty()) {
             stage(tile, tile.m_decoded.data(), tile.m_decoded.size() * sizeof(float));
         } else {
-            const size_t size = elementBytes(sourceType(tensor));
+            const size_t size = elementBytes(tensor, raw);
             const auto bytes = tensor.bytes()->subspan(size_t(tile.first) * size, size_t(tile.count) * size);
             stage(tile, bytes.data(), bytes.size());
         }
@@ -159,12 +161,14 @@ Status TilePass::run(const TensorView& tensor, const Plan& plan, const JobContro
         m_tiles[slot].m_device = &m_device;
         m_tiles[slot].m_queue = m_device.queue(slot);
     }
-    const int64_t total = plan.firstValue(plan.items);
+    const int64_t origin = plan.firstValue(0);
+    const int64_t total = plan.firstValue(plan.items) - origin;
     const auto take = [&](Tile& tile) {
         finish(tile, plan);
         collect(tile);
-        const double share = double(tile.first + tile.count) / double(std::max<int64_t>(1, total));
-        job.report(uint64_t(share * double(tensor.byteSize())), tensor.byteSize());
+        const double bytesPerValue = double(tensor.byteSize()) / double(tensor.count());
+        job.report(uint64_t(bytesPerValue * double(tile.first - origin + tile.count)),
+                   uint64_t(bytesPerValue * double(total)));
     };
     int64_t started = 0;
     int64_t taken = 0;
@@ -179,8 +183,8 @@ Status TilePass::run(const TensorView& tensor, const Plan& plan, const JobContro
         item += tile.items;
         tile.first = plan.firstValue(tile.firstItem);
         tile.count = plan.firstValue(item) - tile.first;
-        QL_CHECK(prepare(tile, tensor));
-        start(tile, tensor, enqueue);
+        QL_CHECK(prepare(tile, tensor, plan.raw));
+        start(tile, tensor, plan.raw, enqueue);
     }
     while (taken < started)
         take(m_tiles[taken++ % ClDevice::kSlots]);

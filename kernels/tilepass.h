@@ -10,6 +10,7 @@
 #include "kernels/cldevice.h"
 #include "kernels/worker.h"
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -27,7 +28,7 @@ public:
     cl_command_queue queue() const { return m_queue; }
     const ClMemory& source() const { return m_source; }
     cl_ulong base() const { return m_base; } ///< index of the first value in source()
-    /// Device memory that lives as long as the pass; grows when needed. `index` tells several apart.
+    /// Device memory that lives as long as the pass; grows when needed. `index` 0 to 2 tells several apart.
     const ClMemory& scratch(size_t index, size_t size);
     /// Copies scratch memory to `to`, one of this tile's vectors below, when the kernels before it are done.
     void read(const ClMemory& from, size_t size, void* to);
@@ -35,8 +36,8 @@ public:
     void write(const ClMemory& to, size_t size, const void* from);
     std::vector<double> sums; ///< for results, free for the pass to use
     std::vector<cl_uint> counts;
-    std::vector<uint8_t> bytes;
-    std::vector<float> values;
+    std::vector<uint8_t> bytes, blocks;
+    std::vector<float> values, parameters;
 
 private:
     friend class TilePass;
@@ -50,7 +51,7 @@ private:
     cl_ulong m_base = 0;
     size_t m_stagingBytes = 0;
     std::vector<float> m_decoded;
-    std::vector<Scratch> m_scratch;
+    std::array<Scratch, 3> m_scratch;
     ClEvent m_done;
     std::chrono::steady_clock::time_point m_start;
     bool m_inFlight = false;
@@ -61,10 +62,12 @@ class TilePass
 public:
     struct Plan {
         int64_t items = 0; ///< what slices are made of; a slice is a run of whole items
-        /// Index of an item's first value; called with `items` too, where it gives the number of values.
+        /// Flat index of an item's first value; called with `items` too, for the end.
         std::function<int64_t(int64_t item)> firstValue;
         /// Values per millisecond of earlier passes of this kind; updated. 0: unknown.
         double* rate = nullptr;
+        /// The stored bytes are the values: one-byte codes.
+        bool raw = false;
     };
     struct Limits {
         int64_t sliceValues = 0; ///< fixed slice size for tests; 0: by time
@@ -81,9 +84,9 @@ public:
 
 private:
     int64_t nextItems(const Plan& plan, int64_t item, int64_t total) const;
-    Status prepare(Tile& tile, const TensorView& tensor);
+    Status prepare(Tile& tile, const TensorView& tensor, bool raw);
     void stage(Tile& tile, const void* host, size_t bytes);
-    void start(Tile& tile, const TensorView& tensor, const std::function<void(Tile&)>& enqueue);
+    void start(Tile& tile, const TensorView& tensor, bool raw, const std::function<void(Tile&)>& enqueue);
     void finish(Tile& tile, const Plan& plan);
     void drain();
 
