@@ -11,6 +11,7 @@ Result<std::shared_ptr<OpenClBackend>> OpenClBackend::create(const std::string& 
                                                              std::shared_ptr<Backend> fallback, OpenClOptions options)
 {
     auto state = std::make_unique<Private>();
+    state->smallestTensor = options.smallestTensor;
     state->options = std::move(options);
     state->fallback = std::move(fallback);
     try {
@@ -45,6 +46,13 @@ std::string OpenClBackend::lastFallback() const
 {
     std::lock_guard lock(d->mutex);
     return d->lastFallback;
+}
+
+int64_t OpenClBackend::setSmallestTensor(int64_t values)
+{
+    std::lock_guard lock(d->mutex);
+    d->lastFallback.clear();
+    return d->smallestTensor.exchange(values);
 }
 
 OpenClBackend::ProgramCounts OpenClBackend::programs() const

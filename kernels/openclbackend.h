@@ -45,6 +45,8 @@ public:
 
     /// Why the last call that did not run on the device went to the fallback; empty if none did.
     std::string lastFallback() const;
+    /// Changes OpenClOptions::smallestTensor, forgets lastFallback() and returns the old value; for the self-test.
+    int64_t setSmallestTensor(int64_t values);
     /// Programs compiled from source and taken from the cache so far.
     struct ProgramCounts {
         int built = 0, loaded = 0;

@@ -23,6 +23,7 @@ struct OpenClBackend::Private {
     std::shared_ptr<Backend> fallback;
     BackendInfo info;
     std::optional<ClDevice> device; ///< made, used and destroyed on the worker
+    std::atomic<int64_t> smallestTensor = 0;
     std::atomic<bool> failed = false; ///< a device that was given up is not asked again
     mutable std::mutex mutex;       ///< guards what follows
     std::string lastFallback;
@@ -59,7 +60,7 @@ struct OpenClBackend::Private {
     /// Empty when a tensor of `count` values belongs on the device.
     std::string tooSmall(int64_t count) const
     {
-        return count < options.smallestTensor ? "small tensor: C++ is faster than a launch" : std::string();
+        return count < smallestTensor ? "small tensor: C++ is faster than a launch" : std::string();
     }
 
     /// One pass over `tensor`; `kind` names it for the learned speed.

@@ -189,6 +189,36 @@ private Q_SLOTS:
         QVERIFY(QString::fromStdString((*backend)->lastFallback()).contains("small"));
     }
 
+    void selfTestPasses()
+    {
+        ReferenceBackend reference;
+        const SelfTestResult result = selfTest(device(), reference);
+        QVERIFY2(result.passed, result.detail.c_str());
+        QVERIFY2(QString::fromStdString(result.detail).endsWith(" cases, 0 differences"), result.detail.c_str());
+        QVERIFY(result.bytesPerSecond > 0);
+    }
+
+    void selfTestFindsWrongAnswers()
+    {
+        // A device whose codes are off by one in one place.
+        class Wrong : public ReferenceBackend
+        {
+        public:
+            Result<QuantizedTensor> quantizeRows(const TensorView& tensor, const TensorParameters& parameters,
+                                                 int64_t firstRow, int64_t rows, const JobControl& job) override
+            {
+                auto q = ReferenceBackend::quantizeRows(tensor, parameters, firstRow, rows, job);
+                if (parameters.scheme.format == Format::NF4)
+                    q->codes[777] ^= 1;
+                return q;
+            }
+        } wrong;
+        ReferenceBackend reference;
+        const SelfTestResult result = selfTest(wrong, reference);
+        QVERIFY(!result.passed);
+        QCOMPARE(QString::fromStdString(result.detail), QString("differs from the reference: nf4, codes"));
+    }
+
     void jobsReportAndStop()
     {
         const auto tensor = TensorView::fromFloats(normalValues(100 * 1000), 100, 1000);
