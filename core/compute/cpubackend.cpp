@@ -12,6 +12,36 @@
 namespace ql {
 namespace {
 
+/// Fills the histogram of one task.
+class HistogramWorker
+{
+public:
+    HistogramWorker(const simd::Kernels* kernels, const Histogram& empty)
+    {
+        if (kernels)
+            m_stream.emplace(*kernels, float(empty.lo), float(empty.hi), int(empty.counts.size()));
+    }
+    Status operator()(TileSource& source, ValueRange, ValueRange tile, Histogram& out)
+    {
+        if (m_stream) {
+            QL_TRY(const simd::Source x, source.values(tile));
+            m_stream->add(x, tile.count);
+        } else {
+            QL_TRY(const float* x, source.floats(tile));
+            out.add(x, tile.count);
+        }
+        return {};
+    }
+    void finish(Histogram& out)
+    {
+        if (m_stream)
+            out.merge(m_stream->finish());
+    }
+
+private:
+    std::optional<StreamHistogram> m_stream;
+};
+
 void setStorage(ErrorMetrics& metrics, const Scheme& scheme, const TensorView& tensor)
 {
     metrics.bytes = storedBytes(scheme, tensor.rows(), tensor.cols());
@@ -69,20 +99,7 @@ Result<Histogram> CpuBackend::histogram(const TensorView& tensor, float lo, floa
     empty.lo = double(lo);
     empty.hi = double(hi);
     empty.counts.resize(size_t(bins));
-    return reduceTiles(*m_pool, tensor, 4096, job, empty, [&] {
-        return [&](TileSource& source, ValueRange, ValueRange tile, Histogram& out) -> Status {
-            if (m_kernels) {
-                QL_TRY(const simd::Source x, source.values(tile));
-                StreamHistogram part(*m_kernels, lo, hi, bins);
-                part.add(x, tile.count);
-                out.merge(part.finish());
-            } else {
-                QL_TRY(const float* x, source.floats(tile));
-                out.add(x, tile.count);
-            }
-            return {};
-        };
-    });
+    return reduceTiles(*m_pool, tensor, 4096, job, empty, [&] { return HistogramWorker(m_kernels, empty); });
 }
 
 Result<TensorParameters> CpuBackend::prepare(const TensorView& tensor, const Scheme& scheme, const JobControl& job)

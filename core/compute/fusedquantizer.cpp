@@ -14,7 +14,7 @@ namespace ql {
 namespace {
 
 /// Values of a batch: two passes over it stay in the first cache.
-constexpr int64_t kBatch = 2048;
+constexpr int64_t kBatch = 4096;
 /// Run of a per-tensor scheme that is handled like a group.
 constexpr int64_t kRun = 1024;
 
@@ -103,12 +103,12 @@ void FusedQuantizer::measure(simd::Source x, ValueRange range, FusedScratch& scr
     metrics.occupancy.resize(m_group.levelCount());
     simd::ErrorSums sums;
     forEachBatch(x, range, [&](const Segment& s) { measureBatch(s, scratch, out, sums, metrics); });
-    metrics.sumSquare += sums.square;
-    metrics.sumHatSquare += sums.hatSquare;
-    metrics.sumDot += sums.dot;
-    metrics.sumSquaredError += sums.squaredError;
-    metrics.sumAbsError += sums.absError;
-    metrics.sumError += sums.error;
+    metrics.sumSquare += simd::ErrorSums::total(sums.square);
+    metrics.sumHatSquare += simd::ErrorSums::total(sums.hatSquare);
+    metrics.sumDot += simd::ErrorSums::total(sums.dot);
+    metrics.sumSquaredError += simd::ErrorSums::total(sums.squaredError);
+    metrics.sumAbsError += simd::ErrorSums::total(sums.absError);
+    metrics.sumError += simd::ErrorSums::total(sums.error);
     metrics.maxAbsError = std::max(metrics.maxAbsError, double(sums.maxAbsError));
     for (size_t level = 0; level < metrics.occupancy.size(); ++level)
         metrics.occupancy[level] += sums.occupancy[level];
@@ -155,15 +155,10 @@ bool FusedQuantizer::findRanges(const Segment& s, simd::Source x, FusedScratch& 
     simd::GroupRanges out{nullptr, nullptr, scratch.absMax.data()};
     if (m_rule.asymmetric)
         out.lo = scratch.lo.data(), out.hi = scratch.hi.data();
-    if (!m_kernels->ranges(x, s.groups, s.padded(), out))
-        return false;
-    float largest = 0;
-    for (size_t g = 0; g < groups; ++g) {
-        largest = std::max(largest, scratch.absMax[g]);
-        if (!m_rule.asymmetric) {
-            scratch.lo[g] = -scratch.absMax[g];
-            scratch.hi[g] = scratch.absMax[g];
-        }
+    const float largest = m_kernels->ranges(x, s.groups, s.padded(), out);
+    for (size_t g = 0; g < groups && !m_rule.asymmetric; ++g) {
+        scratch.lo[g] = -scratch.absMax[g];
+        scratch.hi[g] = scratch.absMax[g];
     }
     return largest == 0 || (largest > kSmallest && largest < kLargest);
 }
@@ -200,23 +195,33 @@ void FusedQuantizer::chooseGrid(const Segment& s, simd::Source x, FusedScratch& 
             searchGrid(s, x, g, scratch);
         return;
     }
+    const float* lo = scratch.lo.data();
+    const float* hi = scratch.hi.data();
+    if (scheme.clip != ClipMethod::MinMax) {
+        clipRanges(s, x, scratch);
+        lo = scratch.limitLo.data();
+        hi = scratch.limitHi.data();
+    }
+    makeGrid(lo, hi, (s.groups + 15) / 16 * 16,
+             {scratch.scale.data(), scratch.inverse.data(), scratch.lowest.data(), scratch.highest.data()});
+}
+
+void FusedQuantizer::clipRanges(const Segment& s, simd::Source x, FusedScratch& scratch) const
+{
+    const Scheme& scheme = m_parameters.scheme;
     const bool commonRatio = scheme.clip == ClipMethod::Kl && scheme.granularity == Granularity::Group;
-    for (size_t g = 0; g < groups; ++g) {
+    for (int64_t group = 0; group < s.groups; ++group) {
+        const size_t g = size_t(group);
         ClipLimits limits{scratch.lo[g], scratch.hi[g]};
         if (commonRatio)
             limits = scaledLimits(limits, m_parameters.clipRatio);
         else if (scheme.clip == ClipMethod::Ratio)
             limits = scaledLimits(limits, float(scheme.clipParameter));
-        else if (scheme.clip != ClipMethod::MinMax)
-            limits = chooseLimits(m_group, std::span(groupFloats(s, x, int64_t(g), scratch), size_t(s.size)));
+        else
+            limits = chooseLimits(m_group, std::span(groupFloats(s, x, group, scratch), size_t(s.size)));
         scratch.limitLo[g] = limits.lo;
         scratch.limitHi[g] = limits.hi;
     }
-    const int64_t rounded = (s.groups + 15) / 16 * 16;
-    std::fill(scratch.limitLo.begin() + s.groups, scratch.limitLo.begin() + rounded, 0.0f);
-    std::fill(scratch.limitHi.begin() + s.groups, scratch.limitHi.begin() + rounded, 0.0f);
-    makeGrid(scratch.limitLo.data(), scratch.limitHi.data(), rounded,
-             {scratch.scale.data(), scratch.inverse.data(), scratch.lowest.data(), scratch.highest.data()});
 }
 
 const float* FusedQuantizer::groupFloats(const Segment& s, simd::Source x, int64_t group, FusedScratch& scratch) const
@@ -260,8 +265,8 @@ void FusedQuantizer::searchGrid(const Segment& s, simd::Source x, int64_t group,
 void FusedQuantizer::runKernel(const Segment& s, simd::Source x, FusedScratch& scratch, const FusedOutput& out,
                                simd::ErrorSums& sums) const
 {
-    const simd::GroupGrid grid{scratch.scale.data(), scratch.inverse.data(), scratch.lowest.data(),
-                               scratch.highest.data(), int(m_group.levelCount())};
+    const simd::GroupGrid grid{scratch.scale.data(),   scratch.inverse.data(),    scratch.lowest.data(),
+                               scratch.highest.data(), int(m_group.levelCount()), mustClamp(s, scratch)};
     const size_t padded = size_t(s.groups * s.padded());
     simd::Outputs kernelOut;
     if (out.codes) {
@@ -297,18 +302,40 @@ void FusedQuantizer::writeOutputs(const Segment& s, const FusedScratch& scratch,
     }
 }
 
+bool FusedQuantizer::mustClamp(const Segment& s, const FusedScratch& scratch) const
+{
+    int any = 0;
+    if (m_lookup) {
+        const float reach = m_lookup->reach();
+        for (size_t g = 0; g < size_t(s.groups); ++g)
+            any |= !(scratch.absMax[g] * scratch.inverse[g] < reach);
+        return any != 0;
+    }
+    for (size_t g = 0; g < size_t(s.groups); ++g) {
+        any |= !(scratch.hi[g] * scratch.inverse[g] < scratch.highest[g] + 0.5f) |
+               !(scratch.lo[g] * scratch.inverse[g] > scratch.lowest[g] - 0.5f);
+    }
+    return any != 0;
+}
+
 uint64_t FusedQuantizer::countClipped(const Segment& s, simd::Source x, const FusedScratch& scratch) const
 {
     const Codebook& book = m_group.codebook();
-    uint64_t clipped = 0;
-    for (int64_t group = 0; group < s.groups; ++group) {
-        const size_t g = size_t(group);
+    const auto clips = [&](size_t g) {
         const float zero = m_rule.asymmetric ? -scratch.lowest[g] : 0.0f;
-        const float inverse = scratch.inverse[g];
         // Monotonic in x, so the ends of the range tell whether anything clips at all.
-        if (scratch.hi[g] * inverse + zero > book.clipHi || scratch.lo[g] * inverse + zero < book.clipLo)
-            clipped += m_kernels->countOutside(x.advanced(group * s.padded()), s.padded(), inverse, zero, book.clipLo,
-                                               book.clipHi);
+        return (scratch.hi[g] * scratch.inverse[g] + zero > book.clipHi) |
+               (scratch.lo[g] * scratch.inverse[g] + zero < book.clipLo);
+    };
+    int any = 0;
+    for (size_t g = 0; g < size_t(s.groups); ++g)
+        any |= clips(g);
+    uint64_t clipped = 0;
+    for (int64_t group = 0; group < s.groups && any; ++group) {
+        const size_t g = size_t(group);
+        if (clips(g))
+            clipped += m_kernels->countOutside(x.advanced(group * s.padded()), s.padded(), scratch.inverse[g],
+                                               m_rule.asymmetric ? -scratch.lowest[g] : 0.0f, book.clipLo, book.clipHi);
     }
     return clipped;
 }

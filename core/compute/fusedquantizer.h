@@ -74,12 +74,14 @@ private:
     const float* groupFloats(const Segment& s, simd::Source x, int64_t group, FusedScratch& scratch) const;
     bool findRanges(const Segment& s, simd::Source x, FusedScratch& scratch) const;
     void chooseGrid(const Segment& s, simd::Source x, FusedScratch& scratch) const;
+    void clipRanges(const Segment& s, simd::Source x, FusedScratch& scratch) const;
     void searchGrid(const Segment& s, simd::Source x, int64_t group, FusedScratch& scratch) const;
     void sweepGroup(const float* x, int64_t size, ClipLimits range, FusedScratch& scratch) const;
     void makeGrid(const float* lo, const float* hi, int64_t count, const simd::GridOutput& out) const;
     void runKernel(const Segment& s, simd::Source x, FusedScratch& scratch, const FusedOutput& out,
                    simd::ErrorSums& sums) const;
     void writeOutputs(const Segment& s, const FusedScratch& scratch, const FusedOutput& out) const;
+    bool mustClamp(const Segment& s, const FusedScratch& scratch) const;
     uint64_t countClipped(const Segment& s, simd::Source x, const FusedScratch& scratch) const;
 
     const simd::Kernels* m_kernels;

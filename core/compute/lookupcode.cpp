@@ -13,14 +13,14 @@ constexpr float kNever = std::numeric_limits<float>::infinity();
 
 int bucketOf(const simd::LookupCode& code, float y)
 {
-    const float position = code.folded ? std::abs(y) * code.perUnit : y * code.perUnit + code.offset;
-    return int(std::clamp(position, 0.0f, code.folded ? 15.0f : 31.0f));
+    const float position = (code.folded ? std::abs(y) : y) * code.perUnit;
+    return int(std::nearbyint(std::clamp(position, -15.0f, 15.0f)));
 }
 
 /// What the kernels do with y.
 int indexOf(const simd::LookupCode& code, float y)
 {
-    const int first = code.first[bucketOf(code, y)];
+    const int first = code.first[bucketOf(code, y) & 31];
     if (!code.folded)
         return first + (y > code.limit[first]);
     const int magnitude = first + (std::abs(y) > code.limit[first]);
@@ -32,8 +32,8 @@ void fillBuckets(simd::LookupCode& code, const std::vector<float>& limits)
 {
     std::fill(std::begin(code.limit), std::end(code.limit), kNever);
     std::copy(limits.begin(), limits.end(), code.limit);
-    for (int bucket = 0; bucket < 32; ++bucket) {
-        code.first[bucket] = int32_t(std::count_if(limits.begin(), limits.end(), [&](float limit) {
+    for (int bucket = code.folded ? 0 : -15; bucket <= 15; ++bucket) {
+        code.first[bucket & 31] = int32_t(std::count_if(limits.begin(), limits.end(), [&](float limit) {
             return bucketOf(code, limit) < bucket;
         }));
     }
@@ -72,13 +72,11 @@ std::optional<simd::LookupCode> makeLookupCode(const Codebook& book)
 {
     if (book.levels.size() < 15 || book.levels.size() > 16)
         return std::nullopt;
-    const float top = book.thresholds.back();
-    const float bottom = book.thresholds.front();
-    // Unfolded: the limits spread over the 32 buckets. A few widths are tried; most codes fit the first.
-    for (const float share : {1.0f, 0.97f, 0.94f, 0.9f}) {
+    // A little beyond the outermost level, so that values need no clamping where nothing clips. Other widths are tried
+    // where two limits fall into one bucket.
+    for (const float reach : {1.03f, 1.0f, 0.97f, 0.94f, 0.9f}) {
         simd::LookupCode code = withLevels(book);
-        code.perUnit = 31.0f * share / (top - bottom);
-        code.offset = 0.5f - bottom * code.perUnit;
+        code.perUnit = 15.0f / (reach * book.maxMagnitude);
         fillBuckets(code, book.thresholds);
         if (agrees(code, book))
             return code;
@@ -86,10 +84,10 @@ std::optional<simd::LookupCode> makeLookupCode(const Codebook& book)
     if (book.levels.size() != 15)
         return std::nullopt;
     const std::vector<float> positive(book.thresholds.begin() + 7, book.thresholds.end());
-    for (const float reach : {16.0f, 15.0f, 14.0f, 13.0f, 12.0f}) {
+    for (const float reach : {1.03f, 1.0f, 0.97f, 0.94f, 0.9f}) {
         simd::LookupCode code = withLevels(book);
         code.folded = true;
-        code.perUnit = reach / book.maxMagnitude;
+        code.perUnit = 15.0f / (reach * book.maxMagnitude);
         fillBuckets(code, positive);
         if (agrees(code, book))
             return code;

@@ -90,35 +90,14 @@ StreamHistogram::StreamHistogram(const simd::Kernels& kernels, float lo, float h
 
 void StreamHistogram::add(simd::Source x, int64_t count)
 {
-    constexpr int64_t kPart = 4096;
-    std::array<float, size_t(kPart)> scalar;
-    for (int64_t first = 0; first < count; first += kPart) {
-        const int64_t n = std::min(kPart, count - first);
-        const int64_t whole = n - n % kLanes;
-        const simd::Source part = x.advanced(first);
-        // What the kernel left out is looked at again, for the counts below, above and not finite.
-        if (m_kernels.histogram(part, whole, m_range, m_tables.data()) > 0) {
-            decodeValues(m_kernels, part, whole, scalar.data());
-            addOutside(scalar.data(), whole);
-        }
-        decodeValues(m_kernels, part.advanced(whole), n - whole, scalar.data());
-        m_histogram.add(scalar.data(), n - whole);
-        m_sinceFlush += n;
-    }
+    const int64_t whole = count - count % kLanes;
+    m_kernels.histogram(x, whole, m_range, m_tables.data(), &m_outside);
+    std::array<float, size_t(kLanes)> tail;
+    decodeValues(m_kernels, x.advanced(whole), count - whole, tail.data());
+    m_histogram.add(tail.data(), count - whole);
+    m_sinceFlush += count;
     if (m_sinceFlush > (int64_t(1) << 30))
         flush();
-}
-
-void StreamHistogram::addOutside(const float* x, int64_t count)
-{
-    for (int64_t i = 0; i < count; ++i) {
-        if (x[i] >= m_range.lo && x[i] <= m_range.hi)
-            continue;
-        if (!std::isfinite(x[i]))
-            ++m_histogram.nonFinite;
-        else
-            ++(x[i] < m_range.lo ? m_histogram.below : m_histogram.above);
-    }
 }
 
 void StreamHistogram::flush()
@@ -132,6 +111,9 @@ void StreamHistogram::flush()
 Histogram StreamHistogram::finish()
 {
     flush();
+    m_histogram.below += m_outside.below;
+    m_histogram.above += m_outside.above;
+    m_histogram.nonFinite += m_outside.nonFinite;
     return std::move(m_histogram);
 }
 

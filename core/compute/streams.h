@@ -19,6 +19,7 @@ class StreamHistogram
 {
 public:
     StreamHistogram(const simd::Kernels& kernels, float lo, float hi, int bins);
+    /// At most 2^31 values at a time.
     void add(simd::Source x, int64_t count);
     Histogram finish();
 
@@ -27,8 +28,8 @@ private:
     Histogram m_histogram;
     simd::BinRange m_range;
     std::vector<uint32_t> m_tables;
+    simd::OutsideCounts m_outside;
     int64_t m_sinceFlush = 0;
-    void addOutside(const float* x, int64_t count);
     void flush();
 };
 

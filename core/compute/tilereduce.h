@@ -22,8 +22,8 @@ Status forEachTileOf(ValueRange task, int64_t unit, const JobControl& job, ByteP
     return {};
 }
 
-/// Calls makeWorker() once per task and the worker(source, task, tile, part) it returns for every tile; the parts of the
-/// tasks are merged in order.
+/// Calls makeWorker() once per task and the worker(source, task, tile, part) it returns for every tile; then its finish(part)
+/// if it has one; the parts of the tasks are merged in order.
 template <class Part, class MakeWorker>
 Result<Part> reduceTiles(ThreadPool& pool, const TensorView& tensor, int64_t unit, const JobControl& job,
                          const Part& identity, MakeWorker makeWorker)
@@ -37,6 +37,8 @@ Result<Part> reduceTiles(ThreadPool& pool, const TensorView& tensor, int64_t uni
         auto worker = makeWorker();
         const auto onTile = [&](ValueRange tile) { return worker(source, task, tile, parts[size_t(index)]); };
         const Status done = forEachTileOf(task, unit, job, progress, onTile);
+        if constexpr (requires { worker.finish(parts[size_t(index)]); })
+            worker.finish(parts[size_t(index)]);
         return done ? source.check() : done;
     };
     QL_CHECK(runTasks(pool, int64_t(tasks.size()), job, runTask));

@@ -8,69 +8,90 @@
 namespace ql::simd::QL_ISA {
 namespace {
 
-/// Rounds to integer steps within the group's bounds, ties to even.
+// Adding 1.5 * 2^23 rounds to an integer, ties to even, whose bits are then the low bits of the sum.
+constexpr float kRounder = 12582912.0f;
+constexpr int32_t kRounderBits = 0x4B400000;
+
+/// Rounds to integer steps within the group's bounds, ties to even. kMagnitude: x >= 0 and only quantized() is used.
+/// Without kClamp no value may round to a step outside the bounds.
+template <bool kMagnitude, bool kClamp>
 struct UniformCoder {
+    static constexpr bool kMagnitudes = kMagnitude;
     const GroupGrid& grid;
     Floats scale, inverse, lowest, highest;
     Ints base;
-    // Adding and subtracting 1.5 * 2^23 rounds to an integer, whose bits are then the low bits of the sum.
-    static constexpr float kRounder = 12582912.0f;
-    static constexpr int32_t kRounderBits = 0x4B400000;
 
+    explicit QL_INLINE UniformCoder(const GroupGrid& g)
+        : grid(g), scale(splat(0.0f)), inverse(scale), lowest(scale), highest(scale), base(splat(0))
+    {
+    }
     QL_INLINE void enter(int64_t g)
     {
         scale = splat(grid.scale[g]);
         inverse = splat(grid.inverse[g]);
-        lowest = splat(grid.lowest[g]);
-        highest = splat(grid.highest[g]);
+        if constexpr (kClamp) {
+            lowest = splat(grid.lowest[g]);
+            highest = splat(grid.highest[g]);
+        }
         base = splat(kRounderBits + int32_t(grid.lowest[g]));
     }
-    QL_INLINE Floats quantized(Floats x) const
+    QL_INLINE Floats rounded(Floats x) const
     {
-        const Floats rounder = splat(kRounder);
-        return ((min(max(x * inverse, lowest), highest) + rounder) - rounder) * scale;
+        Floats y = x * inverse;
+        if constexpr (kClamp && !kMagnitude)
+            y = max(y, lowest);
+        if constexpr (kClamp)
+            y = min(y, highest);
+        return y + splat(kRounder);
     }
+    QL_INLINE Floats quantized(Floats x) const { return (rounded(x) - splat(kRounder)) * scale; }
     QL_INLINE Floats reconstruct(Floats x, Ints& index) const
     {
-        const Floats rounder = splat(kRounder);
-        const Floats sum = min(max(x * inverse, lowest), highest) + rounder;
+        const Floats sum = rounded(x);
         index = bits(sum) - base;
-        return (sum - rounder) * scale;
+        return (sum - splat(kRounder)) * scale;
     }
 };
 
-/// Looks the level up in registers; see LookupCode.
-template <bool kFolded>
+/// Looks the level up in registers; see LookupCode. Without kClamp every |x| * inverse is within its reach.
+template <bool kFolded, bool kClamp>
 struct LookupCoder {
+    static constexpr bool kMagnitudes = false;
     const GroupGrid& grid;
-    Floats perUnit, offset, limit, level, lastBucket;
+    Floats perUnit, limit, level;
     Ints firstLow, firstHigh;
     Floats scale, inverse;
 
-    LookupCoder(const GroupGrid& g, const LookupCode& code)
-        : grid(g), perUnit(splat(code.perUnit)), offset(splat(code.offset)), limit(load(code.limit)),
-          level(load(code.level)), lastBucket(splat(kFolded ? 15.0f : 31.0f)), firstLow(loadInts(code.first)),
-          firstHigh(loadInts(code.first + kLanes)), scale(splat(0.0f)), inverse(splat(0.0f))
+    QL_INLINE LookupCoder(const GroupGrid& g, const LookupCode& code)
+        : grid(g), perUnit(splat(code.perUnit)), limit(load(code.limit)), level(load(code.level)),
+          firstLow(loadInts(code.first)), firstHigh(loadInts(code.first + kLanes)), scale(splat(0.0f)), inverse(scale)
     {
     }
     QL_INLINE void enter(int64_t g)
     {
         scale = splat(grid.scale[g]);
         inverse = splat(grid.inverse[g]);
+    }
+    QL_INLINE Ints bucketOf(Floats y) const
+    {
+        Floats position = y * perUnit;
+        if constexpr (kClamp)
+            position = min(position, splat(15.0f));
+        if constexpr (kClamp && !kFolded)
+            position = max(position, splat(-15.0f));
+        return bits(position + splat(kRounder));
     }
     QL_INLINE Floats reconstruct(Floats x, Ints& index) const
     {
         const Floats y = x * inverse;
         if constexpr (kFolded) {
             const Floats magnitude = abs(y);
-            const Ints bucket = truncate(min(magnitude * perUnit, lastBucket));
-            const Ints first = lookup16(firstLow, bucket);
+            const Ints first = lookup16(firstLow, bucketOf(magnitude));
             const Ints step = plusOneWhere(first, magnitude, lookup16(limit, first));
             const Ints sign = signMask(y);
             index = splat(7) + ((step ^ sign) - sign);
         } else {
-            const Ints bucket = truncate(max(min(y * perUnit + offset, lastBucket), splat(0.0f)));
-            const Ints first = lookup32(firstLow, firstHigh, bucket);
+            const Ints first = lookup32(firstLow, firstHigh, bucketOf(y));
             index = plusOneWhere(first, y, lookup16(limit, first));
         }
         return lookup16(level, index) * scale;

@@ -11,7 +11,8 @@ const Kernels* kernelsFor(Isa isa)
     if (isa == Isa::Baseline)
         return &baselineKernels();
 #if defined(__x86_64__)
-    if (isa == Isa::Avx2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c"))
+    if (isa == Isa::Avx2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        __builtin_cpu_supports("f16c"))
         return &avx2Kernels();
     if (isa == Isa::Avx512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))

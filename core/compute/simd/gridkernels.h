@@ -87,7 +87,7 @@ QL_INLINE void sweepWith(const float* x, int64_t count, int candidates, Coder co
         Floats sums[4] = {splat(0.0f), splat(0.0f), splat(0.0f), splat(0.0f)};
         _Pragma("GCC unroll 4") for (int j = 0; j < 4; ++j) coders[j].enter(c + j);
         for (int64_t i = 0; i < count; i += kLanes) {
-            const Floats v = load(x + i);
+            const Floats v = Coder::kMagnitudes ? abs(load(x + i)) : load(x + i);
             _Pragma("GCC unroll 4") for (int j = 0; j < 4; ++j)
             {
                 const Floats e = v - coders[j].quantized(v);
@@ -101,16 +101,20 @@ QL_INLINE void sweepWith(const float* x, int64_t count, int candidates, Coder co
 
 void sweepUniform(const float* x, int64_t count, int candidates, const GroupGrid& grid, float* errors)
 {
-    sweepWith(x, count, candidates, UniformCoder{grid, {}, {}, {}, {}, {}}, errors);
+    // A grid that is symmetric about 0 errs alike on x and -x.
+    if (grid.lowest[0] == -grid.highest[0])
+        sweepWith(x, count, candidates, UniformCoder<true, true>(grid), errors);
+    else
+        sweepWith(x, count, candidates, UniformCoder<false, true>(grid), errors);
 }
 
 void sweepLookup(const float* x, int64_t count, int candidates, const GroupGrid& grid, const LookupCode& code,
                  float* errors)
 {
     if (code.folded)
-        sweepWith(x, count, candidates, LookupCoder<true>(grid, code), errors);
+        sweepWith(x, count, candidates, LookupCoder<true, true>(grid, code), errors);
     else
-        sweepWith(x, count, candidates, LookupCoder<false>(grid, code), errors);
+        sweepWith(x, count, candidates, LookupCoder<false, true>(grid, code), errors);
 }
 
 } // namespace

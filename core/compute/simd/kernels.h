@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Vector kernels of CpuBackend: one table of functions per instruction set, chosen at run time. Every table gives the
-// same bits: 16 lanes, the same order of additions, no fused multiply-add.
+// same scales, codes and values, and adds sums over 16 lanes in the same order; fused multiply-add, where there is any,
+// is for error sums only, which agree to about 1e-7.
 #pragma once
 
 #include <cstdint>
@@ -51,6 +52,7 @@ struct GroupGrid {
     const float* lowest = nullptr;  ///< uniform grids: first step, -zero point for asymmetric ones
     const float* highest = nullptr; ///< uniform grids: last step
     int levels = 16;                ///< uniform grids: at most 256
+    bool clamp = true;              ///< false: no value lies so far out that its step must be cut
 };
 
 /// From limits to scales; see GroupQuantizer::fromLimits.
@@ -68,26 +70,42 @@ struct GridOutput {
     float* highest = nullptr;
 };
 
-/// A code of at most 16 levels that is looked up: y falls in bucket trunc(y * perUnit + offset), each of the 32 buckets
-/// holds at most one decision limit, so that index = first[bucket] + (y > limit[first[bucket]]).
+/// A code of at most 16 levels that is looked up: y falls in bucket rint(y * perUnit), -15..15, numbered modulo 32. Each
+/// bucket holds at most one decision limit, so that index = first[bucket] + (y > limit[first[bucket]]).
 struct LookupCode {
-    bool folded = false;    ///< 16 buckets of |y| (offset 0) give the magnitude m; index = 7 + m or 7 - m
-    float perUnit = 0, offset = 0;
+    bool folded = false; ///< 16 buckets of |y| give the magnitude m; index = 7 + m or 7 - m
+    float perUnit = 0;
     int32_t first[32] = {};
-    float limit[16] = {};   ///< above limit[i] the index is i + 1
+    float limit[16] = {}; ///< above limit[i] the index is i + 1
     float level[16] = {};
+
+    float reach() const { return 15.0f / perUnit; } ///< beyond it, y must be clamped
 };
 
-/// Sums over the values of some groups; merged in order.
+/// Sums over the values of some groups, lane by lane; added up once at the end.
 struct ErrorSums {
-    double square = 0;       ///< x^2
-    double hatSquare = 0;    ///< x^ ^2
-    double dot = 0;          ///< x x^
-    double squaredError = 0; ///< e^2
-    double absError = 0;
-    double error = 0;
+    static constexpr int kLanes = 16;
+    double square[kLanes] = {};       ///< x^2
+    double hatSquare[kLanes] = {};    ///< x^ ^2
+    double dot[kLanes] = {};          ///< x x^
+    double squaredError[kLanes] = {}; ///< e^2
+    double absError[kLanes] = {};
+    double error[kLanes] = {};
     float maxAbsError = 0;
     uint64_t occupancy[256] = {};
+
+    static double total(const double (&lanes)[kLanes])
+    {
+        double sum = 0;
+        for (const double lane : lanes)
+            sum += lane;
+        return sum;
+    }
+};
+
+/// Values that a histogram's range leaves out.
+struct OutsideCounts {
+    uint64_t below = 0, above = 0, nonFinite = 0;
 };
 
 /// Where fused kernels also write; null members are skipped.
@@ -103,10 +121,10 @@ struct Kernels {
     double (*sum)(const float* x, int64_t count);
     /// At most kMomentBlock values.
     void (*moments)(Source x, int64_t count, BlockMoments* out);
-    /// Counts what lies inside the range; returns how many values were left out (they are for the caller).
-    int64_t (*histogram)(Source x, int64_t count, const BinRange& range, uint32_t* tables);
-    /// False when a value is NaN or Inf.
-    bool (*ranges)(Source x, int64_t groups, int64_t groupSize, const GroupRanges& out);
+    /// Counts what lies inside the range in `tables`, and what does not.
+    void (*histogram)(Source x, int64_t count, const BinRange& range, uint32_t* tables, OutsideCounts* outside);
+    /// Ranges of groups; returns the largest magnitude of all, Inf when a value is NaN or Inf.
+    float (*ranges)(Source x, int64_t groups, int64_t groupSize, const GroupRanges& out);
     void (*measureUniform)(Source x, int64_t groups, int64_t groupSize, const GroupGrid& grid, const Outputs& out,
                            ErrorSums* sums);
     void (*measureLookup)(Source x, int64_t groups, int64_t groupSize, const GroupGrid& grid, const LookupCode& code,

@@ -50,6 +50,17 @@ struct LaneSums {
     }
 };
 
+/// sums[lane] += x[lane]
+QL_INLINE void addToDoubles(double* sums, Floats x)
+{
+    typedef double LooseD __attribute__((vector_size(kDoubleLanes * 8), aligned(1), may_alias));
+    LooseD* halves = reinterpret_cast<LooseD*>(sums);
+    QL_EACH {
+        halves[2 * k] += halfToDouble<0>(x.p[k]);
+        halves[2 * k + 1] += halfToDouble<1>(x.p[k]);
+    }
+}
+
 QL_INLINE double totalOf(Floats x)
 {
     LaneSums sums;

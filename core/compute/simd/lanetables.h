@@ -78,7 +78,7 @@ QL_INLINE Ints shiftLeftBy(int32_t x, Ints by)
     return r;
 }
 
-/// table[index] with index in 0..15.
+/// table[index]; only the low four bits of the index count.
 QL_INLINE Ints lookup16(const Ints& table, Ints index)
 {
     Ints r;
@@ -105,7 +105,7 @@ QL_INLINE Floats lookup16(const Floats& table, Ints index)
 {
     return asFloats(lookup16(bits(table), index));
 }
-/// 32 entries in two tables.
+/// 32 entries in two tables; only the low five bits of the index count.
 QL_INLINE Ints lookup32(const Ints& low, const Ints& high, Ints index)
 {
 #if QL_LANES_512
@@ -114,6 +114,11 @@ QL_INLINE Ints lookup32(const Ints& low, const Ints& high, Ints index)
     const Ints a = lookup16(low, index);
     const Ints b = lookup16(high, index);
     Ints r;
+#if QL_LANES_256
+    QL_EACH r.p[k] = (PartI)_mm256_blendv_ps((__m256)a.p[k], (__m256)b.p[k],
+                                             (__m256)_mm256_slli_epi32((__m256i)index.p[k], 27));
+    return r;
+#endif
     QL_EACH {
         const PartI upper = (index.p[k] & 16) != 0;
         r.p[k] = (a.p[k] & ~upper) | (b.p[k] & upper);

@@ -9,7 +9,20 @@
 namespace ql::simd::QL_ISA {
 namespace {
 
-/// Error sums of a few thousand values in f32 lanes, moved to double before they lose digits.
+/// a * b + c, rounded once where the instruction set can: for sums only, never for codes or values.
+QL_INLINE Floats multiplyAdd(Floats a, Floats b, Floats c)
+{
+#if QL_LANES_512
+    return {{(PartF)_mm512_fmadd_ps((__m512)a.p[0], (__m512)b.p[0], (__m512)c.p[0])}};
+#elif QL_LANES_256
+    QL_EACH c.p[k] = (PartF)_mm256_fmadd_ps((__m256)a.p[k], (__m256)b.p[k], (__m256)c.p[k]);
+    return c;
+#else
+    return c + a * b;
+#endif
+}
+
+/// Error sums of a few hundred values in f32 lanes, moved to double before they lose digits.
 struct ErrorLanes {
     Floats square = splat(0.0f), hatSquare = splat(0.0f), dot = splat(0.0f), squaredError = splat(0.0f),
            absError = splat(0.0f), error = splat(0.0f), largest = splat(0.0f);
@@ -18,39 +31,23 @@ struct ErrorLanes {
     {
         const Floats e = hat - x;
         const Floats magnitude = abs(e);
-        square = square + x * x;
-        hatSquare = hatSquare + hat * hat;
-        dot = dot + x * hat;
-        squaredError = squaredError + e * e;
+        square = multiplyAdd(x, x, square);
+        hatSquare = multiplyAdd(hat, hat, hatSquare);
+        dot = multiplyAdd(x, hat, dot);
+        squaredError = multiplyAdd(e, e, squaredError);
         absError = absError + magnitude;
         error = error + e;
         largest = max(largest, magnitude);
     }
-    QL_INLINE void restart() { square = hatSquare = dot = squaredError = absError = error = splat(0.0f); }
-};
-
-struct ErrorTotals {
-    LaneSums square, hatSquare, dot, squaredError, absError, error;
-
-    QL_INLINE void add(ErrorLanes lanes)
+    QL_INLINE void moveTo(ErrorSums* sums)
     {
-        square.add(lanes.square);
-        hatSquare.add(lanes.hatSquare);
-        dot.add(lanes.dot);
-        squaredError.add(lanes.squaredError);
-        absError.add(lanes.absError);
-        error.add(lanes.error);
-    }
-    void addTo(ErrorSums* sums, Floats largest) const
-    {
-        sums->square += square.total();
-        sums->hatSquare += hatSquare.total();
-        sums->dot += dot.total();
-        sums->squaredError += squaredError.total();
-        sums->absError += absError.total();
-        sums->error += error.total();
-        const float worst = maxLane(largest);
-        sums->maxAbsError = worst > sums->maxAbsError ? worst : sums->maxAbsError;
+        addToDoubles(sums->square, square);
+        addToDoubles(sums->hatSquare, hatSquare);
+        addToDoubles(sums->dot, dot);
+        addToDoubles(sums->squaredError, squaredError);
+        addToDoubles(sums->absError, absError);
+        addToDoubles(sums->error, error);
+        square = hatSquare = dot = squaredError = absError = error = splat(0.0f);
     }
 };
 
@@ -63,7 +60,6 @@ QL_INLINE void measureGroups(Reader<kElement> x, int64_t groups, int64_t groupSi
     uint8_t* codes = out.codes;
     float* values = out.values;
     ErrorLanes lanes;
-    ErrorTotals totals;
     Occupancy<kSmall> occupancy;
     int64_t sinceFlush = 0;
     for (int64_t g = 0; g < groups; ++g) {
@@ -76,7 +72,7 @@ QL_INLINE void measureGroups(Reader<kElement> x, int64_t groups, int64_t groupSi
                 const Floats v = x.at(i);
                 Ints index;
                 const Floats hat = coder.reconstruct(v, index);
-                x.template prefetchNext<1>(groups * groupSize, i);
+                x.prefetchAt(i + groups * groupSize, 0);
                 occupancy.add(index);
                 lanes.add(v, hat);
                 if constexpr (kWrite) {
@@ -88,30 +84,44 @@ QL_INLINE void measureGroups(Reader<kElement> x, int64_t groups, int64_t groupSi
             }
             occupancy.endRun();
             if (sinceFlush >= 32 * kLanes) {
-                totals.add(lanes);
-                lanes.restart();
+                lanes.moveTo(sums);
                 sinceFlush = 0;
             }
         }
     }
-    totals.add(lanes);
-    totals.addTo(sums, lanes.largest);
+    lanes.moveTo(sums);
+    const float worst = maxLane(lanes.largest);
+    sums->maxAbsError = worst > sums->maxAbsError ? worst : sums->maxAbsError;
     occupancy.addTo(sums->occupancy);
+}
+
+template <Element kElement, bool kSmall, class Coder>
+void measureWith(Reader<kElement> x, int64_t groups, int64_t groupSize, const Coder& coder, const Outputs& out,
+                 ErrorSums* sums)
+{
+    if (out.codes || out.values)
+        measureGroups<kElement, kSmall, true>(x, groups, groupSize, coder, out, sums);
+    else
+        measureGroups<kElement, kSmall, false>(x, groups, groupSize, coder, out, sums);
 }
 
 template <Element kElement>
 struct MeasureUniform {
+    template <bool kClamp>
+    static void runWith(Reader<kElement> x, int64_t groups, int64_t groupSize, const GroupGrid& grid,
+                        const Outputs& out, ErrorSums* sums)
+    {
+        const UniformCoder<false, kClamp> coder(grid);
+        if (grid.levels <= 16)
+            measureWith<kElement, true>(x, groups, groupSize, coder, out, sums);
+        else
+            measureWith<kElement, false>(x, groups, groupSize, coder, out, sums);
+    }
     static void run(Reader<kElement> x, int64_t groups, int64_t groupSize, const GroupGrid& grid, const Outputs& out,
                     ErrorSums* sums)
     {
-        UniformCoder coder{grid, {}, {}, {}, {}, {}};
-        const bool write = out.codes || out.values;
-        if (grid.levels <= 16)
-            write ? measureGroups<kElement, true, true>(x, groups, groupSize, coder, out, sums)
-                  : measureGroups<kElement, true, false>(x, groups, groupSize, coder, out, sums);
-        else
-            write ? measureGroups<kElement, false, true>(x, groups, groupSize, coder, out, sums)
-                  : measureGroups<kElement, false, false>(x, groups, groupSize, coder, out, sums);
+        grid.clamp ? runWith<true>(x, groups, groupSize, grid, out, sums)
+                   : runWith<false>(x, groups, groupSize, grid, out, sums);
     }
 };
 
@@ -124,19 +134,19 @@ void measureUniform(Source x, int64_t groups, int64_t groupSize, const GroupGrid
 
 template <Element kElement>
 struct MeasureLookup {
-    template <bool kFolded>
+    template <bool kFolded, bool kClamp>
     static void runWith(Reader<kElement> x, int64_t groups, int64_t groupSize, const GroupGrid& grid,
                         const LookupCode& code, const Outputs& out, ErrorSums* sums)
     {
-        const LookupCoder<kFolded> coder(grid, code);
-        out.codes || out.values ? measureGroups<kElement, true, true>(x, groups, groupSize, coder, out, sums)
-                                : measureGroups<kElement, true, false>(x, groups, groupSize, coder, out, sums);
+        measureWith<kElement, true>(x, groups, groupSize, LookupCoder<kFolded, kClamp>(grid, code), out, sums);
     }
     static void run(Reader<kElement> x, int64_t groups, int64_t groupSize, const GroupGrid& grid, const LookupCode& code,
                     const Outputs& out, ErrorSums* sums)
     {
-        code.folded ? runWith<true>(x, groups, groupSize, grid, code, out, sums)
-                    : runWith<false>(x, groups, groupSize, grid, code, out, sums);
+        const auto chosen = code.folded ? grid.clamp ? runWith<true, true> : runWith<true, false>
+                            : grid.clamp ? runWith<false, true>
+                                         : runWith<false, false>;
+        chosen(x, groups, groupSize, grid, code, out, sums);
     }
 };
 

@@ -46,9 +46,16 @@ struct Occupancy<true> {
 
     QL_INLINE void add(Ints index)
     {
+#if QL_LANES_512
+        const Ints one{{PartI{1, 1 << 4, 1 << 8, 1 << 12, 1 << 16, 1 << 20, 1 << 24, 1 << 28}}};
+        const Ints two{{PartI{0, 0, 0, 0, 0, 0, 0, 0, 1, 1 << 4, 1 << 8, 1 << 12, 1 << 16, 1 << 20, 1 << 24, 1 << 28}}};
+        low = low + lookup16(one, index);
+        high = high + lookup16(two, index);
+#else
         const Ints shift = shiftLeft<2>(index);
         low = low + shiftLeftBy(1, shift);
         high = high + shiftLeftBy(1, shift - splat(32));
+#endif
     }
     /// After at most 15 additions.
     QL_INLINE void endRun()

@@ -10,7 +10,7 @@ namespace {
 
 template <Element kElement>
 struct Ranges {
-    static bool run(Reader<kElement> x, int64_t groups, int64_t groupSize, const GroupRanges& out)
+    static float run(Reader<kElement> x, int64_t groups, int64_t groupSize, const GroupRanges& out)
     {
         Ints anything = splat(0);
         for (int64_t g = 0; g < groups; ++g) {
@@ -21,7 +21,6 @@ struct Ranges {
                 Floats hi = splat(0.0f);
                 for (int64_t i = g * groupSize; i < end; i += kLanes) {
                     const Floats v = x.at(i);
-                    x.template prefetchNext<0>(groups * groupSize, i);
                     lo = min(lo, v);
                     hi = max(hi, v);
                     largest = max(largest, bits(abs(v)));
@@ -29,19 +28,18 @@ struct Ranges {
                 out.lo[g] = minLane(lo);
                 out.hi[g] = maxLane(hi);
             } else {
-                for (int64_t i = g * groupSize; i < end; i += kLanes) {
-                    x.template prefetchNext<0>(groups * groupSize, i);
+                for (int64_t i = g * groupSize; i < end; i += kLanes)
                     largest = max(largest, bits(abs(x.at(i))));
-                }
             }
             anything = max(anything, largest);
             out.absMax[g] = laneOf(asFloats(splat(maxLane(largest))), 0);
         }
-        return maxLane(anything) < kInfinityBits;
+        const int32_t worst = maxLane(anything);
+        return worst < kInfinityBits ? laneOf(asFloats(splat(worst)), 0) : __builtin_inff();
     }
 };
 
-bool ranges(Source x, int64_t groups, int64_t groupSize, const GroupRanges& out)
+float ranges(Source x, int64_t groups, int64_t groupSize, const GroupRanges& out)
 {
     return dispatch<Ranges, int64_t, int64_t, const GroupRanges&>(x, groups, groupSize, out);
 }

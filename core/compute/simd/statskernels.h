@@ -86,13 +86,12 @@ void moments(Source x, int64_t count, BlockMoments* out)
 
 template <Element kElement>
 struct Binning {
-    static int64_t run(Reader<kElement> x, int64_t count, const BinRange& range, uint32_t* tables)
+    static void run(Reader<kElement> x, int64_t count, const BinRange& range, uint32_t* tables, OutsideCounts* outside)
     {
         const Floats lo = splat(range.lo);
         const Floats hi = splat(range.hi);
         const Floats perUnit = splat(range.perUnit);
         const Floats last = splat(float(range.bins - 1));
-        int64_t outside = 0;
         for (int64_t i = 0; i < count; i += kLanes) {
             const Floats v = x.at(i);
             x.prefetchAt(i, kAhead);
@@ -102,31 +101,31 @@ struct Binning {
                 _Pragma("GCC unroll 16") for (int lane = 0; lane < kLanes; ++lane)
                     ++tables[(lane % kHistogramTables) * range.bins + bin[lane]];
             } else {
-                outside += countSome(v, bin, range, tables);
+                countSome(v, bin, range, tables, outside);
             }
         }
-        return outside;
     }
-    /// One vector with values outside the range; returns how many.
-    static __attribute__((noinline)) int64_t countSome(Floats v, const int32_t* bin, const BinRange& range,
-                                                       uint32_t* table)
+    /// One vector with values outside the range.
+    static __attribute__((noinline)) void countSome(Floats v, const int32_t* bin, const BinRange& range, uint32_t* table,
+                                                    OutsideCounts* outside)
     {
         float values[kLanes];
         store(values, v);
-        int64_t outside = 0;
         for (int lane = 0; lane < kLanes; ++lane) {
-            if (values[lane] >= range.lo && values[lane] <= range.hi)
+            const float x = values[lane];
+            if (x >= range.lo && x <= range.hi)
                 ++table[bin[lane]];
+            else if (!(__builtin_fabsf(x) < __builtin_inff()))
+                ++outside->nonFinite;
             else
-                ++outside;
+                ++(x < range.lo ? outside->below : outside->above);
         }
-        return outside;
     }
 };
 
-int64_t histogram(Source x, int64_t count, const BinRange& range, uint32_t* tables)
+void histogram(Source x, int64_t count, const BinRange& range, uint32_t* tables, OutsideCounts* outside)
 {
-    return dispatch<Binning, int64_t, const BinRange&, uint32_t*>(x, count, range, tables);
+    dispatch<Binning, int64_t, const BinRange&, uint32_t*, OutsideCounts*>(x, count, range, tables, outside);
 }
 
 } // namespace

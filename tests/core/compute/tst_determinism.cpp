@@ -13,32 +13,38 @@ using namespace ql;
 
 namespace {
 
-/// Everything a backend says about a tensor, as bytes.
+template <class T>
+void add(QByteArray& bytes, const std::vector<T>& values)
+{
+    bytes.append(reinterpret_cast<const char*>(values.data()), qsizetype(values.size() * sizeof(T)));
+}
+
+/// Statistics, histogram, sweep, codes and scales as bytes: the same on every instruction set.
 QByteArray fingerprint(CpuBackend& backend, const TensorView& tensor, const Scheme& scheme)
 {
     QByteArray bytes;
-    const auto add = [&](const auto& value) { bytes.append(reinterpret_cast<const char*>(&value), sizeof value); };
-    const auto addAll = [&](const auto& values) {
-        for (const auto& value : values)
-            add(value);
-    };
     const TensorStats stats = backend.statistics(tensor, {}).value();
-    for (const double figure : {stats.min, stats.max, stats.mean, stats.m2, stats.m3, stats.m4})
-        add(figure);
-    addAll(backend.histogram(tensor, float(stats.min), float(stats.max), 512, {}).value().counts);
-    const ErrorMetrics m = backend.measure(tensor, scheme, {}).value();
-    for (const double sum : {m.sumSquare, m.sumHatSquare, m.sumDot, m.sumSquaredError, m.sumAbsError, m.sumError,
-                             m.maxAbsError})
-        add(sum);
-    addAll(m.occupancy);
+    add(bytes, std::vector{stats.min, stats.max, stats.mean, stats.m2, stats.m3, stats.m4});
+    add(bytes, backend.histogram(tensor, float(stats.min), float(stats.max), 512, {}).value().counts);
+    add(bytes, backend.measure(tensor, scheme, {}).value().occupancy);
     if (const auto sweep = backend.clipSweep(tensor, scheme, {}))
-        addAll(sweep->mse);
+        add(bytes, sweep->mse);
     const TensorParameters p = backend.prepare(tensor, scheme, {}).value();
     const QuantizedTensor q = backend.quantizeRows(tensor, p, 0, tensor.rows(), {}).value();
-    addAll(q.codes);
-    addAll(q.scales);
-    addAll(q.zeros);
-    addAll(q.blocks);
+    add(bytes, q.codes);
+    add(bytes, q.scales);
+    add(bytes, q.zeros);
+    add(bytes, q.blocks);
+    return bytes;
+}
+
+/// Error sums as bytes: the same for any number of threads on one instruction set.
+QByteArray sumsOf(CpuBackend& backend, const TensorView& tensor, const Scheme& scheme)
+{
+    const ErrorMetrics m = backend.measure(tensor, scheme, {}).value();
+    QByteArray bytes;
+    add(bytes, std::vector{m.sumSquare, m.sumHatSquare, m.sumDot, m.sumSquaredError, m.sumAbsError, m.sumError,
+                           m.maxAbsError});
     return bytes;
 }
 
@@ -77,6 +83,7 @@ private Q_SLOTS:
             for (const unsigned threads : {2u, 4u}) {
                 CpuBackend many(std::make_shared<ThreadPool>(threads));
                 QVERIFY2(fingerprint(many, tensor, scheme) == expected, qPrintable(QString::number(threads)));
+                QVERIFY(sumsOf(many, tensor, scheme) == sumsOf(one, tensor, scheme));
             }
             for (const simd::Isa isa : {simd::Isa::Baseline, simd::Isa::Avx2}) {
                 if (const simd::Kernels* kernels = simd::kernelsFor(isa)) {
