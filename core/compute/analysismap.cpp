@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace ql {
 namespace {
@@ -17,6 +18,8 @@ struct Cell {
     double squaredError = 0;
     double scale = 0;
     float absMax = 0;
+    float lowest = std::numeric_limits<float>::infinity();
+    float highest = -std::numeric_limits<float>::infinity();
     int64_t finite = 0;
 
     void add(const float* x, const float* hat, int64_t count, float groupScale)
@@ -28,6 +31,8 @@ struct Cell {
             square += double(x[i]) * double(x[i]);
             squaredError += e * e;
             absMax = std::max(absMax, std::abs(x[i]));
+            lowest = std::min(lowest, x[i]);
+            highest = std::max(highest, x[i]);
             scale += double(std::abs(groupScale));
             ++finite;
         }
@@ -71,6 +76,8 @@ void fillTiles(const std::vector<Cell>& cells, TileMap& map)
         const double magnitude = std::sqrt(cell.mean(cell.square));
         const double error = std::sqrt(cell.mean(cell.squaredError));
         map.magnitude.push_back(float(magnitude));
+        map.lowest.push_back(cell.finite ? cell.lowest : 0.0f);
+        map.highest.push_back(cell.finite ? cell.highest : 0.0f);
         map.scale.push_back(float(cell.mean(cell.scale)));
         map.error.push_back(float(error));
         map.relativeError.push_back(magnitude > 0 ? float(error / magnitude) : 0.0f);
@@ -128,12 +135,15 @@ Result<Shared<TileMap>> analyseMap(Backend& backend, const TensorView& tensor, c
     if (tensor.count() == 0)
         return emptyTensor();
     ProvenanceClock clock(backend, tensor, scheme);
+    const bool overview = region.rows <= 0 && region.cols <= 0;
     region = clampRegion(region, tensor);
     maxTiles = std::max(1, maxTiles);
     QL_TRY(const TensorParameters parameters, backend.prepare(tensor, scheme, passOf(job, 0, 2)));
     auto map = std::make_shared<TileMap>();
     map->rowsPerTile = ceilDiv(region.rows, maxTiles);
     map->colsPerTile = tileWidth(region.cols, parameters.groupsPerRow == 0 ? 1 : parameters.groupSize, maxTiles);
+    if (overview && parameters.groupsPerRow > 1)
+        map->colsPerTile = std::max(map->colsPerTile, parameters.groupSize); // zooming in shows single values
     map->tileRows = ceilDiv(region.rows, map->rowsPerTile);
     map->tileCols = ceilDiv(region.cols, map->colsPerTile);
     std::vector<Cell> cells(size_t(map->tileRows * map->tileCols));

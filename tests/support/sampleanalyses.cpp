@@ -170,7 +170,7 @@ Shared<Quantization> SampleAnalyses::quantization(const Scheme& scheme, bool pre
             his.push_back(grid.hi);
         }
         const double x = m_weights[i], y = hat[i], e = y - x;
-        scaled[i] = scales.back() > 0 ? float(x / scales.back()) : 0;
+        scaled[i] = float((scales.back() > 0 ? x / scales.back() : 0) + zeros.back());
         error[i] = float(e);
         metrics.sumSquare += x * x;
         metrics.sumHatSquare += y * y;
@@ -180,7 +180,7 @@ Shared<Quantization> SampleAnalyses::quantization(const Scheme& scheme, bool pre
         metrics.sumError += e;
         metrics.maxAbsError = std::max(metrics.maxAbsError, std::abs(e));
         metrics.clipped += x < los.back() || x > his.back();
-        ++metrics.occupancy[size_t(result->codebook.nearest(float(scaled[i] + zeros.back())))];
+        ++metrics.occupancy[size_t(result->codebook.nearest(scaled[i]))];
     }
     metrics.bitsPerWeight = bitsPerWeight(scheme, m_rows, m_cols);
     metrics.bytes = storedBytes(scheme, m_rows, m_cols);
@@ -191,9 +191,9 @@ Shared<Quantization> SampleAnalyses::quantization(const Scheme& scheme, bool pre
     result->limitLo = median(los);
     result->limitHi = median(his);
     const auto [lowest, highest] = std::minmax_element(m_weights.begin(), m_weights.end());
-    const double top = double(result->codebook.levels.back().value) - result->zeroMedian;
-    const double bottom = double(result->codebook.levels.front().value) - result->zeroMedian;
-    result->scaled = histogramOf(scaled, bottom - 0.5 * (top - bottom), top + 0.5 * (top - bottom), kHistogramBins);
+    const auto& levels = result->codebook.levels;
+    result->scaled = histogramOf(scaled, 2 * levels[0].value - levels[1].value,
+                                 2 * levels.back().value - levels[levels.size() - 2].value, kHistogramBins);
     result->error = histogramOf(error, -metrics.maxAbsError, metrics.maxAbsError, kHistogramBins);
     result->reconstructed = histogramOf(hat, *lowest, *highest, kHistogramBins);
     return result;
@@ -330,8 +330,8 @@ Shared<GroupDetail> SampleAnalyses::groupDetail(const Scheme& scheme, int64_t ro
     result->scale = grid.scale;
     result->zero = int(grid.zero);
     for (int64_t i = first; i < first + std::min(length, m_cols - result->firstCol); ++i) {
-        const float y = float(m_weights[size_t(i)] / grid.scale);
-        const auto index = size_t(codebook.nearest(y + float(grid.zero)));
+        const float y = float(m_weights[size_t(i)] / grid.scale + grid.zero);
+        const auto index = size_t(codebook.nearest(y));
         result->values.push_back(m_weights[size_t(i)]);
         result->scaled.push_back(y);
         result->codes.push_back(codebook.levels[index].code);

@@ -35,7 +35,7 @@ QString GroupModel::text(size_t row, int column) const
     case Reconstructed: return at(m_group->reconstructed);
     case Error:
         if (row < m_group->reconstructed.size())
-            return shortText(double(m_group->reconstructed[row]) - m_group->values[row], 3);
+            return shortText(double(m_group->reconstructed[row]) - m_group->values[row], 2);
         break;
     }
     return {};
@@ -61,7 +61,7 @@ QVariant GroupModel::headerData(int section, Qt::Orientation orientation, int ro
                                           QT_TR_NOOP("Code"), QT_TR_NOOP("ŵ"), QT_TR_NOOP("ŵ − w")};
     static const char* const kTips[] = {
         QT_TR_NOOP("Input dimension: column of the matrix"), QT_TR_NOOP("Weight as the model stores it"),
-        QT_TR_NOOP("Weight divided by the scale of its group"), QT_TR_NOOP("Number that is stored instead of the weight"),
+        QT_TR_NOOP("Weight divided by the scale of its group, plus its zero point if it has one"), QT_TR_NOOP("Number that is stored instead of the weight"),
         QT_TR_NOOP("Reconstructed weight: what the code and the scale give back"),
         QT_TR_NOOP("Error: reconstructed minus original weight")};
     if (role == Qt::DisplayRole)

@@ -134,6 +134,8 @@ QWidget* MapPage::Private::makeInspector()
     table->verticalHeader()->hide();
     table->verticalHeader()->setDefaultSectionSize(20);
     table->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
+    for (const int narrow : {GroupModel::Position, GroupModel::Code})
+        table->horizontalHeader()->setSectionResizeMode(narrow, QHeaderView::ResizeToContents);
     table->setAlternatingRowColors(true);
     table->setShowGrid(false);
     table->setSelectionBehavior(QAbstractItemView::SelectRows);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "widgets/panels/weightspage.h"
 
+#include "core/quant/schemetable.h"
 #include "widgets/panels/inlinebar.h"
 #include "widgets/panels/segmentedchoice.h"
 #include "widgets/plots/channelsplot.h"
@@ -92,6 +93,7 @@ struct WeightsPage::Private {
     void showSecond();
     void setXMode(int index);
     void updateCaption();
+    void explainEmptiness(); ///< a plot that stays empty says why
     void updateSweep() { sweep->setCurrent(scheme, distribution->clip().ratio()); }
     void edited(const Scheme& changed, bool finished);
 };
@@ -235,6 +237,21 @@ void WeightsPage::Private::setXMode(int index)
     distribution->setXMode(index == 1 ? DistributionPlot::XMode::ScaleUnits : DistributionPlot::XMode::Values);
 }
 
+void WeightsPage::Private::explainEmptiness()
+{
+    const FormatTraits& format = traits(scheme.format);
+    const QString name = QString::fromUtf8(format.label.data(), qsizetype(format.label.size()));
+    const QString kept = tr("%1 keeps floating-point values: there are no codes to count.").arg(name);
+    occupancy->setEmptyText(scheme.keepsFloat() ? kept : tr("Quantizing: how often each code is used appears here…"));
+    error->setEmptyText(scheme.keepsFloat()
+                            ? tr("The histogram of the error appears here; %1 may lose nothing at all.").arg(name)
+                            : tr("Quantizing: the histogram of reconstructed minus original value appears here…"));
+    sweep->setEmptyText(format.choosesClip
+                            ? tr("Computing the clip sweep: the error at every clip ratio, and where each method would "
+                                 "clip…")
+                            : tr("%1 fixes its own range: there is no clip limit to choose.").arg(name));
+}
+
 void WeightsPage::Private::showSecond()
 {
     const int index = second->current();
@@ -247,6 +264,7 @@ void WeightsPage::Private::showSecond()
 
 void WeightsPage::Private::updateCaption()
 {
+    explainEmptiness();
     QStringList parts{caption};
     if (!part.isEmpty())
         parts << part;

@@ -21,4 +21,9 @@ QString clipMethodName(ClipMethod method, double parameter)
     return {};
 }
 
+bool isChosen(const ClipMark& mark, const Scheme& scheme)
+{
+    return mark.method == scheme.clip && mark.parameter == scheme.clipParameter;
+}
+
 } // namespace ql

@@ -11,5 +11,7 @@ namespace ql {
 
 /// "min-max", "99.9 %", "MSE", "KL", "3 σ", "× 0.9", "± 0.2".
 QString clipMethodName(ClipMethod method, double parameter);
+/// Whether `scheme` clips by this method with this parameter.
+bool isChosen(const ClipMark& mark, const Scheme& scheme);
 
 } // namespace ql

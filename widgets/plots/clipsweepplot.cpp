@@ -33,8 +33,14 @@ void ClipSweepPlot::setStudy(const Shared<ClipStudy>& study)
 {
     m_study = study;
     setPreview(study && study->provenance.preview);
-    if (hasData())
-        setHomeX({std::max(0.0, study->sweep.ratios.back() - 0.02), 1.02});
+    if (hasData()) {
+        // The steep side beyond eight times the best error would squeeze the valley into a corner.
+        const ClipSweep& sweep = study->sweep;
+        double lowest = 1;
+        for (size_t i = 0; i < sweep.mse.size() && sweep.mse[i] <= 8 * sweep.mse[sweep.best]; ++i)
+            lowest = sweep.ratios[i];
+        setHomeX({std::max(0.0, std::min(lowest, 0.9) - 0.02), 1.02});
+    }
     dataChanged();
 }
 
@@ -161,7 +167,7 @@ void ClipSweepPlot::paintMarks(QPainter& painter) const
     for (size_t k = 0; k < order.size(); ++k) {
         const ClipMark& mark = m_study->marks[order[k]];
         const QPointF at = markPixel(order[k]);
-        const bool active = mark.method == m_scheme.clip;
+        const bool active = isChosen(mark, m_scheme);
         const QColor ink = theme::color(active ? Ink::Handle : Ink::AxisText);
         painter.setPen(QPen(theme::color(Ink::Axis), 1));
         painter.drawLine(QPointF(centres[k], row), at);

@@ -18,7 +18,7 @@ namespace {
 
 constexpr double kNarrowCell = 5;  // pixels under which tints and stems would only be noise
 constexpr double kLineGap = 4;     // pixels between lines of a dense grid
-constexpr size_t kBandRows = 4;
+constexpr size_t kBandRows = 8;
 
 } // namespace
 
@@ -34,24 +34,29 @@ CodeGrid::CodeGrid(const Quantization& quantization, bool scaleUnits, double fac
     const auto& thresholds = quantization.codebook.thresholds;
     if (levels.empty())
         return;
-    const double zero = quantization.zeroMedian;
+    // In scale units zero points are part of the values, so that one grid is exact for every group.
+    const double zero = scaleUnits ? 0 : quantization.zeroMedian;
     const double unit = (scaleUnits ? 1 : quantization.scaleMedian) * factor;
     const double low = quantization.scaleMedian > 0 ? quantization.scaleP5 / quantization.scaleMedian : 1;
     const double high = quantization.scaleMedian > 0 ? quantization.scaleP95 / quantization.scaleMedian : 1;
+    // Formats with a minimum per group instead of a zero point (Q4_1): their ends are what is known.
+    const bool shifted = !scaleUnits && zero == 0 && levels.front().value >= 0 && quantization.limitLo < 0;
+    const double shift = shifted ? quantization.limitLo * factor - levels.front().value * unit : 0;
+    const auto place = [&](double level) { return (level - zero) * unit + shift; };
     const auto& occupancy = quantization.metrics.occupancy;
     const double total = double(std::accumulate(occupancy.begin(), occupancy.end(), uint64_t(0)));
     m_lines.resize(levels.size());
     for (size_t i = 0; i < levels.size(); ++i) {
         Line& line = m_lines[i];
-        line.level = levels[i].value - zero;
-        line.at = line.level * unit;
+        line.level = levels[i].value;
+        line.at = place(levels[i].value);
         line.bandLo = std::min(line.at * low, line.at * high);
         line.bandHi = std::max(line.at * low, line.at * high);
-        line.cellLo = i > 0 && i - 1 < thresholds.size() ? (thresholds[i - 1] - zero) * unit : line.at;
-        line.cellHi = i < thresholds.size() ? (thresholds[i] - zero) * unit : line.at;
+        line.cellLo = i > 0 && i - 1 < thresholds.size() ? place(thresholds[i - 1]) : line.at;
+        line.cellHi = i < thresholds.size() ? place(thresholds[i]) : line.at;
         line.share = i < occupancy.size() && total > 0 ? double(occupancy[i]) / total : 0;
         line.label = codeLabel(levels[i]);
-        if (std::abs(line.level) < std::abs(m_lines[m_anchor].level))
+        if (std::abs(line.level - quantization.zeroMedian) < std::abs(m_lines[m_anchor].level - quantization.zeroMedian))
             m_anchor = i;
     }
     // The outermost cells are open; they are drawn as wide on the outside as on the inside.
@@ -158,18 +163,19 @@ void CodeGrid::paint(QPainter& painter, const Map& map, bool stems) const
             // Bands of outer codes overlap; they stand in rows of their own so that each one can be seen.
             const double left = map.x(m_lines[i].bandLo), right = map.x(m_lines[i].bandHi);
             const auto row = int((i > m_anchor ? i - m_anchor : m_anchor - i) % kBandRows);
-            painter.fillRect(QRectF(left, map.area.top() + 2 + 4 * row, std::max(1.0, right - left), 2), band);
+            painter.fillRect(QRectF(left, map.area.top() + 2 + 3 * row, std::max(1.0, right - left), 2), band);
         }
     }
     painter.setRenderHint(QPainter::Antialiasing, true);
     if (stems)
         paintStems(painter, map, centres);
     painter.restore();
-    if (m_bands && !dense) {
-        painter.setFont(theme::smallFont());
+    const QString note = QCoreApplication::translate("ql::CodeGrid", "bars: 5–95 % of the scales");
+    painter.setFont(theme::smallFont());
+    const double room = std::min(centres.front(), map.area.right()) - map.area.left() - 16;
+    if (m_bands && !dense && QFontMetricsF(painter.font()).horizontalAdvance(note) < room) {
         painter.setPen(theme::color(Ink::Muted));
-        painter.drawText(QPointF(map.area.left() + 4, map.area.top() - 4),
-                         QCoreApplication::translate("ql::CodeGrid", "bars: 5–95 % of the scales"));
+        painter.drawText(QPointF(map.area.left() + 4, map.area.top() - 4), note);
     }
     paintLabels(painter, map, centres);
 }

@@ -28,7 +28,7 @@ public:
         double cellLo = 0, cellHi = 0;///< what rounds to it
         double share = 0;             ///< of all values, 0..1
         QString label;                ///< its code
-        double level = 0;             ///< in units of the scale
+        double level = 0;             ///< as in the codebook, zero point included
     };
     /// Pixel of an x, and of a density (share per x unit).
     struct Map {

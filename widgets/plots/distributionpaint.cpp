@@ -240,7 +240,7 @@ void DistributionPlot::paintMarks(QPainter& painter) const
 {
     const QRectF area = plotArea();
     for (const Mark& mark : marks()) {
-        const bool active = m_study->marks[mark.index].method == m_scheme.clip;
+        const bool active = isChosen(m_study->marks[mark.index], m_scheme);
         const QColor ink = theme::color(active ? Ink::Handle : Ink::Muted);
         const double x = std::clamp(toPixel(mark.at, 1).x(), area.left(), area.right());
         painter.setPen(QPen(ink, active ? 1.4 : 1));
@@ -286,7 +286,7 @@ void DistributionPlot::paintHandles(QPainter& painter) const
         QString text = shortText(handles[i]);
         if (!perTensor)
             text = tr("median %1").arg(text);
-        if (i == 1 && m_clip.ratio() < 1)
+        if (i == 1 && m_clip.ratio() < 0.9995)
             text += tr(" (× %1)").arg(shortText(m_clip.ratio()));
         const bool outwards = i == 1;
         const double width = QFontMetricsF(painter.font()).horizontalAdvance(text);

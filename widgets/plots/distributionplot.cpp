@@ -129,12 +129,16 @@ void DistributionPlot::setOverlays(Overlays overlays)
 void DistributionPlot::updateAxes()
 {
     const bool scaleUnits = m_xMode == XMode::ScaleUnits;
-    setTitles(scaleUnits ? tr("Weight ÷ scale of its group (scale units)") : tr("Weight value"),
+    const bool zeroPoint = m_scheme.symmetry == Symmetry::Asymmetric;
+    const QString scaled = zeroPoint ? tr("Weight ÷ scale + zero point of its group (scale units)")
+                                     : tr("Weight ÷ scale of its group (scale units)");
+    setTitles(scaleUnits ? scaled : tr("Weight value"),
               m_yMode == YMode::Counts ? tr("Values per bin")
                                        : (scaleUnits ? tr("Share per scale unit") : tr("Share per unit of weight")));
     if (scaleUnits && m_quantization && !m_grid.lines().empty()) {
         const double lo = m_grid.lines().front().at, hi = m_grid.lines().back().at;
-        setHomeX({lo - 0.18 * (hi - lo), hi + 0.18 * (hi - lo)});
+        const double margin = 0.08 * (hi - lo);
+        setHomeX({std::min(lo - margin, m_quantization->scaled.lo), std::max(hi + margin, m_quantization->scaled.hi)});
     } else if (!scaleUnits && m_distribution) {
         const TensorStats& stats = m_distribution->stats;
         const double reach = std::abs(stats.mean) + kHomeSigmas * stats.standardDeviation();
@@ -177,16 +181,33 @@ double DistributionPlot::unitOf(double columnWidth) const
     return m_yMode == YMode::Counts ? 1 : 1 / (total() * columnWidth);
 }
 
+PlotRange DistributionPlot::gridEnds() const
+{
+    const Codebook& book = m_quantization->codebook;
+    if (book.levels.empty())
+        return {0, 0};
+    // Symmetric grids are made for a limit that may lie between levels (7.5 for the full range of INT4).
+    if (book.levels.front().value < 0)
+        return {-double(book.maxMagnitude), double(book.maxMagnitude)};
+    return {book.levels.front().value, book.levels.back().value};
+}
+
 double DistributionPlot::toX(double weight) const
 {
     if (m_xMode == XMode::Values)
         return weight;
-    return m_quantization && m_quantization->scaleMedian > 0 ? weight / m_quantization->scaleMedian : 0;
+    const double width = m_quantization ? m_quantization->limitHi - m_quantization->limitLo : 0;
+    const PlotRange ends = gridEnds();
+    return width > 0 ? ends.lo + (weight - m_quantization->limitLo) / width * ends.span() : 0;
 }
 
 double DistributionPlot::toWeight(double x) const
 {
-    return m_xMode == XMode::Values || !m_quantization ? x : x * m_quantization->scaleMedian;
+    if (m_xMode == XMode::Values || !m_quantization)
+        return x;
+    const PlotRange ends = gridEnds();
+    const double width = m_quantization->limitHi - m_quantization->limitLo;
+    return ends.span() > 0 ? m_quantization->limitLo + (x - ends.lo) / ends.span() * width : 0;
 }
 
 PlotRange DistributionPlot::fitY(PlotRange x) const

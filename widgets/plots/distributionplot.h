@@ -76,7 +76,8 @@ private:
     const Histogram* histogram() const;
     double unitOf(double columnWidth) const; ///< y of one value in a column
     double total() const;
-    double toX(double weight) const; ///< weight units to the present x axis
+    PlotRange gridEnds() const;      ///< the clip limits of every group, in scale units
+    double toX(double weight) const; ///< weight units to the present x axis; limits of the median group in scale units
     double toWeight(double x) const;
     void updateAxes();
     std::vector<Mark> marks() const;

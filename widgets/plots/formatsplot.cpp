@@ -64,9 +64,10 @@ void FormatsPlot::setStudy(const Shared<FormatStudy>& study)
         double lo = 1e9, hi = 0;
         for (const FormatPoint& point : study->points) {
             lo = std::min(lo, point.bitsPerWeight);
-            hi = std::max(hi, point.bitsPerWeight);
+            if (!point.scheme.keepsFloat()) // 16 bits would squeeze what one chooses from into half the width
+                hi = std::max(hi, point.bitsPerWeight);
         }
-        setHomeX({std::floor(lo - 0.5), std::ceil(hi + 0.8)});
+        setHomeX({lo - 0.5, std::max(hi, lo) + 0.8});
     }
     dataChanged();
 }

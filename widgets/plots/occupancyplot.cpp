@@ -40,10 +40,16 @@ void OccupancyPlot::label()
 {
     const auto& levels = m_quantization->codebook.levels;
     const double room = std::max(1.0, (width() - 90) / 30.0);
-    const auto stride = size_t(std::ceil(double(levels.size()) / room));
+    size_t stride = 1, zero = 0;
+    while (double(levels.size()) / double(stride) > room)
+        stride *= 2;
+    for (size_t i = 0; i < levels.size(); ++i) {
+        if (std::abs(levels[i].value) < std::abs(levels[zero].value))
+            zero = i;
+    }
     QStringList labels;
     for (size_t i = 0; i < levels.size(); ++i) {
-        const bool drawn = i % stride == (levels.size() / 2) % stride;
+        const bool drawn = i % stride == zero % stride;
         labels << (drawn ? codeLabel(levels[i]) : QString());
     }
     setCategories(labels);

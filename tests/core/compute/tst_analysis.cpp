@@ -282,8 +282,10 @@ private Q_SLOTS:
         }
         const auto metrics = m_backend.measure(m_tensor, s, {});
         QVERIFY(relative(squared, metrics->sumSquaredError) < 1e-5);
-        if (m.colsPerTile > 32)
-            QCOMPARE(m.colsPerTile % 32, int64_t(0));
+        const auto stats = m_backend.statistics(m_tensor, {});
+        QCOMPARE(double(*std::min_element(m.lowest.begin(), m.lowest.end())), stats->min);
+        QCOMPARE(double(*std::max_element(m.highest.begin(), m.highest.end())), stats->max);
+        QCOMPARE(m.colsPerTile % 32, int64_t(0));
     }
 
     void mapZoomsDownToSingleValues()
@@ -300,6 +302,8 @@ private Q_SLOTS:
             for (int64_t c = 0; c < 70; ++c) {
                 const size_t at = size_t((10 + r) * 640 + 100 + c);
                 QCOMPARE(m.magnitude[size_t(r * 70 + c)], std::abs(x[at]));
+                QCOMPARE(m.lowest[size_t(r * 70 + c)], x[at]);
+                QCOMPARE(m.highest[size_t(r * 70 + c)], x[at]);
                 QVERIFY(std::abs(m.error[size_t(r * 70 + c)] - std::abs(hat[at] - x[at])) < 1e-7f);
             }
         }
