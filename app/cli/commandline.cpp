@@ -18,6 +18,7 @@ constexpr Verb kVerbs[] = {
     {"plan", "MODEL (--scheme S | --policy F) --as FORMAT [--json]", "what an export would write; writes nothing",
      runPlan},
     {"devices", "[--json]", "OpenCL devices, self-test results, the one that is used", runDevices},
+    {"bench", "[--values N] [--repeats N] [--json]", "speed figures of this machine, as ratios to its read bandwidth", runBench},
     {"demo", "[MODEL] [--out FOLDER]", "the whole job on the bundled model: pictures, policy, export", runDemo},
 };
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // screenshots [FOLDER]: drives the window on the bundled models and saves the pictures that the README shows, at
 // 1280x800 and 1920x1080, light and dark. Run with QT_QPA_PLATFORM=offscreen.
-#include "windowdriver.h"
+#include "support/windowdriver.h"
 #include "widgets/panels/mappage.h"
 
 #include <QApplication>

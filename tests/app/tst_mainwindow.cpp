@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The whole window, driven with real mouse and key events on the bundled model.
 #include "app/exportcontroller.h"
-#include "windowdriver.h"
+#include "support/windowdriver.h"
 #include "widgets/panels/schemeeditor.h"
 #include "widgets/panels/statuswidgets.h"
 

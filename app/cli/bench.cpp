@@ -1,0 +1,39 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// quantloupe-cli bench: the speed figures of this machine, each as a ratio to its read bandwidth.
+#include "app/backends.h"
+#include "app/cli/options.h"
+#include "app/resources.h"
+#include "core/compute/benchmark.h"
+
+#include <ostream>
+
+namespace ql::cli {
+
+int runBench(const QStringList& arguments, Context& context)
+{
+    Options options("bench");
+    options.flag("json", "one JSON document on stdout")
+        .value("values", "N", "values of the test tensor, in units of 1048576", "64")
+        .value("repeats", "N", "rounds; the median counts", "5")
+        .value("device", "D", "auto, opencl, cpu or a device id", "auto");
+    if (const auto code = begin(options, arguments, context))
+        return *code;
+    const auto values = options.integer("values", 1, 4096);
+    const auto repeats = options.integer("repeats", 1, 1000);
+    if (!values.ok() || !repeats.ok())
+        return fail(context, values.ok() ? repeats.error() : values.error());
+    Backends backends(context.program.toStdString(), kernelCacheFolder());
+    const auto device = backends.choose(options.text("device"));
+    if (!device.ok())
+        return fail(context, device.error());
+    Backend* openCl = device->backend->info().openCl ? device->backend.get() : nullptr;
+    const auto figures =
+        measureFigures(*backends.cpu(), openCl, *values << 20, int(*repeats), progressJob(context, "measuring"));
+    if (!figures.ok())
+        return fail(context, figures.error());
+    context.out << (options.has("json") ? figuresAsJson(*figures) : figuresAsText(*figures));
+    return 0;
+}
+
+} // namespace ql::cli
