@@ -26,6 +26,7 @@ constexpr quint32 kStateMagic = 0x716c4c31; // "qlL1"
 constexpr int kVisibleDelayMs = 80;
 constexpr int kFilterDelayMs = 120;
 constexpr int kMostRowsToExpand = 2000;
+constexpr int kSmallModel = 120; ///< tensors that are all shown without asking
 
 } // namespace
 
@@ -247,7 +248,7 @@ void LayersPanel::Private::restoreSelection()
     lastVisible.clear();
     if (shownModel && shownModel == layers->model().get())
         view->selectTensors(keptSelection, keptCurrent);
-    if (!filter->expression().isEmpty() && filter->shownTensors() <= kMostRowsToExpand)
+    if (filter->shownTensors() <= (filter->expression().isEmpty() ? kSmallModel : kMostRowsToExpand))
         view->expandAll();
     announceSelection();
 }
