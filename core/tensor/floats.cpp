@@ -48,16 +48,16 @@ float decodeSmall(uint32_t magnitude, bool negative)
 
 } // namespace
 
+// Both directions compute every case and choose, without branches, so that compilers vectorise the loops below.
 float halfToFloat(uint16_t bits)
 {
     const uint32_t sign = uint32_t(bits & 0x8000u) << 16;
     const uint32_t exponent = bits & 0x7C00u;
-    uint32_t magnitude = (uint32_t(bits & 0x7FFFu) << 13) + (112u << 23);
-    if (exponent == 0x7C00u)
-        magnitude += 112u << 23;
-    else if (exponent == 0)
-        magnitude = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude + (1u << 23)) - 0x1p-14f);
-    return std::bit_cast<float>(magnitude | sign);
+    const uint32_t normal = (uint32_t(bits & 0x7FFFu) << 13) + (112u << 23);
+    const uint32_t special = normal + (112u << 23);
+    const auto subnormal = std::bit_cast<uint32_t>(std::bit_cast<float>(normal + (1u << 23)) - 0x1p-14f);
+    const uint32_t finite = exponent == 0 ? subnormal : normal;
+    return std::bit_cast<float>((exponent == 0x7C00u ? special : finite) | sign);
 }
 
 uint16_t floatToHalf(float value)
@@ -65,14 +65,13 @@ uint16_t floatToHalf(float value)
     const auto bits = std::bit_cast<uint32_t>(value);
     const uint32_t magnitude = bits & 0x7FFFFFFFu;
     const uint32_t sign = (bits >> 16) & 0x8000u;
-    if (magnitude > 0x7F800000u)
-        return uint16_t(sign | 0x7E00u | ((magnitude >> 13) & 0x3FFu));
-    if (magnitude >= 0x47800000u)
-        return uint16_t(sign | 0x7C00u);
-    if (magnitude < 0x38800000u)
-        return uint16_t(sign | (std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - 0x3F000000u));
     const uint32_t odd = (magnitude >> 13) & 1u;
-    return uint16_t(sign | ((magnitude - (112u << 23) + 0xFFFu + odd) >> 13));
+    const uint32_t normal = (magnitude - (112u << 23) + 0xFFFu + odd) >> 13;
+    const uint32_t subnormal = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - 0x3F000000u;
+    const uint32_t nan = 0x7E00u | ((magnitude >> 13) & 0x3FFu);
+    const uint32_t special = magnitude > 0x7F800000u ? nan : 0x7C00u;
+    const uint32_t finite = magnitude < 0x38800000u ? subnormal : normal;
+    return uint16_t(sign | (magnitude >= 0x47800000u ? special : finite));
 }
 
 float bf16ToFloat(uint16_t bits)

@@ -3,6 +3,7 @@
 // Model::open: folders, shards and their index, config.json, contents that decide the format, and what is refused.
 #include "core/io/safetensorswriter.h"
 #include "core/model/model.h"
+#include "support/mutations.h"
 #include "support/safetensorsbuilder.h"
 
 #include <QTest>
@@ -216,6 +217,24 @@ private Q_SLOTS:
         const QString text = QString::fromStdString(whyOf(model));
         QVERIFY2(text.contains(mentions) && !text.contains('\n'), qPrintable(text));
         QVERIFY(model.error().kind() == ErrorKind::BadInput);
+    }
+
+    void mutatedIndexesAreRefusedOrOpen()
+    {
+        const Folder folder;
+        writeShards(folder);
+        const std::string good = indexOf(kGoodMap, "\"metadata\":{\"total_size\":56},");
+        Mutator mutator(20240610);
+        const int count = mutationCount() / 10;
+        int refused = 0;
+        for (int i = 0; i < count; ++i) {
+            const auto bytes = mutator.mutate(bytesOf(good));
+            folder.write(kIndex, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+            const auto model = Model::open(folder.path());
+            QVERIFY(model.ok() || (model.error().kind() == ErrorKind::BadInput && !model.error().message.empty()));
+            refused += !model.ok();
+        }
+        QVERIFY(refused > count / 4);
     }
 
     void duplicateTensorsNeedAnIndex()
