@@ -176,6 +176,8 @@ private:
 
 void apply(QApplication& application, ThemeMode mode)
 {
+    // A style sheet that is in force restores the palettes that widgets set for themselves in answer to the new one.
+    application.setStyleSheet(QString());
     if (QStyle* fusion = QStyleFactory::create("Fusion"))
         application.setStyle(fusion);
     bool dark = mode == ThemeMode::Dark;
