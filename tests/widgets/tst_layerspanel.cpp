@@ -307,6 +307,16 @@ private Q_SLOTS:
         QVERIFY(spy.last()[0].value<QList<int>>().contains(90000));
         f.line->setText("layer:5000 role:v_proj");
         QTRY_COMPARE(f.status(), QString("1 of 100011 tensors"));
+        f.line->clear();
+        f.grouping()->actions()[0]->trigger();
+        f.view->expandAll(); // every row is open: layout changes and streaming results must not take quadratic time
+        f.line->setText("role:v_proj");
+        QTRY_COMPARE(f.status(), QString("11112 of 100011 tensors"));
+        for (int tensor = 0; tensor < 100011; tensor += 2)
+            f.layers.setMetrics(tensor, metricsOf(20));
+        QTest::qWait(100);
+        f.line->clear();
+        QTRY_COMPARE(f.status(), QString("100011 tensors"));
     }
 };
 

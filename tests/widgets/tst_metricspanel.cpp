@@ -3,6 +3,7 @@
 // MetricsPanel: values, units, changes with direction in words and symbols, preview mark, unknown state.
 #include "widgets/panels/metricfigures.h"
 #include "widgets/panels/metricspanel.h"
+#include "widgets/theme.h"
 
 #include <QLabel>
 #include <QTest>
@@ -153,6 +154,24 @@ private Q_SLOTS:
         QTest::qWait(0);
         QCOMPARE(valueOf(panel, "Cosine")->geometry(), before);
         QVERIFY2(panel.minimumSizeHint().width() <= 300, qPrintable(QString::number(panel.minimumSizeHint().width())));
+    }
+
+    void coloursFollowASwitchOfTheTheme()
+    {
+        theme::apply(*qApp, ThemeMode::Light);
+        MetricsPanel panel;
+        panel.setMetrics(sample(5), sample(10), false);
+        theme::apply(*qApp, ThemeMode::Dark);
+        panel.show(); // what was never shown learns of the palette now
+        int told = 0;
+        for (const QLabel* label : panel.findChildren<QLabel*>()) {
+            if (!label->toolTip().startsWith("SQNR is"))
+                continue;
+            ++told;
+            QCOMPARE(label->palette().color(QPalette::WindowText), theme::color(Ink::Good));
+        }
+        QCOMPARE(told, 1);
+        theme::apply(*qApp, ThemeMode::Light);
     }
 
     void notesAppearAndGo()

@@ -4,6 +4,7 @@
 #include "widgets/models/jobrate.h"
 #include "widgets/panels/jobrow.h"
 #include "widgets/panels/statuswidgets.h"
+#include "widgets/theme.h"
 
 #include <QClipboard>
 #include <QGuiApplication>
@@ -55,6 +56,19 @@ private Q_SLOTS:
         bar.showMessage(InlineBar::Level::Error, "again");
         bar.showMessage(InlineBar::Level::Error, "");
         QVERIFY(bar.isHidden());
+    }
+
+    void coloursFollowASwitchOfTheTheme()
+    {
+        theme::apply(*qApp, ThemeMode::Light);
+        InlineBar bar;
+        bar.showMessage(InlineBar::Level::Error, "x");
+        for (const ThemeMode mode : {ThemeMode::Dark, ThemeMode::Light, ThemeMode::Dark}) {
+            theme::apply(*qApp, mode);
+            QCOMPARE(bar.palette().color(QPalette::Window), theme::color(Ink::ErrorBackground));
+            QCOMPARE(bar.grab().toImage().pixelColor(bar.width() / 2, 1), theme::color(Ink::ErrorBackground));
+        }
+        theme::apply(*qApp, ThemeMode::Light);
     }
 
     void ratesFollowTheReports()

@@ -80,9 +80,9 @@ QString textOf(const LayerCell& cell)
     if (!number)
         return whyNever(cell).isEmpty() ? kPendingText : kNothingText;
     if (cell.column == LayersModel::ParametersColumn)
-        return numberText(*number / cell.parameterUnit.divisor);
+        return numberText(*number / cell.parameterUnit->divisor);
     if (cell.column == LayersModel::SizeColumn)
-        return numberText(*number / cell.sizeUnit.divisor);
+        return numberText(*number / cell.sizeUnit->divisor);
     return numberText(*number);
 }
 

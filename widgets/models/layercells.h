@@ -16,12 +16,14 @@ struct LayerCell {
     int tensor = -1; ///< -1: a group
     int order = 0; ///< of the tensor, or of the group's first one, in the model
     int layer = -1;
-    QString name, schemeText, failure;
+    QString name, schemeText; ///< in their own columns only
+    QString failure;
     const TensorInfo* first = nullptr;     ///< the tensor, or the group's first one
     const Decision* decision = nullptr;    ///< null: none yet, or a group
     const LayerFigures* figures = nullptr; ///< never null
     bool sameType = true;                  ///< all tensors of the group have the first one's type
-    ColumnUnit parameterUnit, sizeUnit;
+    const ColumnUnit* parameterUnit = nullptr; ///< never null, like the next
+    const ColumnUnit* sizeUnit = nullptr;
 };
 
 /// Value of any role of LayersModel or Qt for this cell.

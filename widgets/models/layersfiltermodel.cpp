@@ -75,7 +75,7 @@ void LayersFilterModel::setFilterText(const QString& text)
         return;
     m_text = text;
     m_expression = FilterExpression::parse(text);
-    invalidateFilter();
+    invalidate(); // one change of layout; invalidateFilter() would remove thousands of runs of rows one by one
     Q_EMIT filterTextChanged();
 }
 

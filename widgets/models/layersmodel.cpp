@@ -16,6 +16,22 @@ namespace {
 constexpr int kBatchMs = 40;       ///< changes within this time leave as one batch
 constexpr size_t kMostRuns = 200;  ///< beyond this many separate runs a batch is rounded up to whole groups
 
+// internalId: 0 at the top level, else the parent's row plus one, multiplied by an odd number. Qt hashes an index as
+// row * 16 + column + internalId; without the spreading, an open tree of 100,000 rows falls into one run of buckets and
+// every change of layout takes minutes.
+constexpr quint32 kSpread = 2654435769u;         ///< 2^32 / golden ratio
+constexpr quint32 kSpreadInverse = 340573321u;   ///< kSpread * kSpreadInverse = 1 modulo 2^32
+
+quintptr idOfChildren(int parentRow)
+{
+    return quintptr(quint32(parentRow + 1) * kSpread);
+}
+
+int parentRowOf(const QModelIndex& index)
+{
+    return index.internalId() ? int(quint32(index.internalId()) * kSpreadInverse) - 1 : -1;
+}
+
 } // namespace
 
 struct LayersModel::Private {
@@ -76,10 +92,11 @@ LayerCell LayersModel::Private::cellAt(const QModelIndex& index) const
 {
     LayerCell cell;
     cell.column = index.column();
-    cell.sizeUnit = sizeUnit;
-    cell.parameterUnit = parameterUnit;
-    const int top = index.internalId() ? int(index.internalId()) - 1 : index.row();
-    const int tensor = tree.tensorAt(top, index.internalId() ? index.row() : -1);
+    cell.sizeUnit = &sizeUnit;
+    cell.parameterUnit = &parameterUnit;
+    const int parentRow = parentRowOf(index);
+    const int top = parentRow >= 0 ? parentRow : index.row();
+    const int tensor = tree.tensorAt(top, parentRow >= 0 ? index.row() : -1);
     cell.tensor = tensor;
     if (tensor < 0) {
         if (cell.column == NameColumn)
@@ -90,7 +107,7 @@ LayerCell LayersModel::Private::cellAt(const QModelIndex& index) const
         cell.figures = &group.figures;
         cell.sameType = group.sameType;
         cell.layer = grouping == Grouping::Block ? cell.first->layer : -1;
-        if (!schemeText.empty())
+        if (!schemeText.empty() && cell.column == SchemeColumn)
             cell.schemeText = group.schemeText < 0 ? tr("mixed") : schemeTexts[size_t(group.schemeText)];
         return cell;
     }
@@ -102,7 +119,8 @@ LayerCell LayersModel::Private::cellAt(const QModelIndex& index) const
     cell.figures = &figures[size_t(tensor)];
     if (!decisions.empty()) {
         cell.decision = &decisions[size_t(tensor)];
-        cell.schemeText = schemeTexts[size_t(schemeText[size_t(tensor)])];
+        if (cell.column == SchemeColumn)
+            cell.schemeText = schemeTexts[size_t(schemeText[size_t(tensor)])];
     }
     if (const auto failure = failures.find(tensor); failure != failures.end())
         cell.failure = failure->second;
@@ -295,16 +313,15 @@ LayersModel::Totals LayersModel::totals() const
 
 QModelIndex LayersModel::index(int row, int column, const QModelIndex& parent) const
 {
-    // internalId: 0 at the top level, else the parent's row plus one.
     return hasIndex(row, column, parent)
-               ? createIndex(row, column, parent.isValid() ? quintptr(parent.row() + 1) : quintptr(0))
+               ? createIndex(row, column, parent.isValid() ? idOfChildren(parent.row()) : quintptr(0))
                : QModelIndex();
 }
 
 QModelIndex LayersModel::parent(const QModelIndex& child) const
 {
-    return child.isValid() && child.internalId() ? createIndex(int(child.internalId()) - 1, 0, quintptr(0))
-                                                 : QModelIndex();
+    const int row = child.isValid() ? parentRowOf(child) : -1;
+    return row >= 0 ? createIndex(row, 0, quintptr(0)) : QModelIndex();
 }
 
 int LayersModel::rowCount(const QModelIndex& parent) const

@@ -108,7 +108,7 @@ QString InlineBar::text() const
 
 void InlineBar::changeEvent(QEvent* event)
 {
-    if (event->type() == QEvent::ApplicationPaletteChange)
+    if (event->type() == QEvent::PaletteChange)
         d->colour();
     QFrame::changeEvent(event);
 }

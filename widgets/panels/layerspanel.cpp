@@ -40,7 +40,7 @@ struct LayersPanel::Private {
     QToolButton* grouping;
     QToolButton* columns;
     LayersView* view;
-    QTimer visibleTimer, filterTimer;
+    QTimer visibleTimer, filterTimer, statusTimer;
     QList<int> lastVisible, lastSelection;
     int lastCurrent = -1;
     const void* shownModel = nullptr; ///< whose rows the remembered selection means
@@ -136,6 +136,9 @@ void LayersPanel::Private::connectModel()
     visibleTimer.setInterval(kVisibleDelayMs);
     filterTimer.setSingleShot(true);
     filterTimer.setInterval(kFilterDelayMs);
+    statusTimer.setSingleShot(true);
+    statusTimer.setInterval(0);
+    connect(&statusTimer, &QTimer::timeout, q, [this] { updateStatus(); });
     connect(&visibleTimer, &QTimer::timeout, q, [this] { announceVisible(); });
     connect(&filterTimer, &QTimer::timeout, q, [this] { applyFilter(); });
     connect(line, &QLineEdit::textChanged, &filterTimer, qOverload<>(&QTimer::start));
@@ -150,15 +153,13 @@ void LayersPanel::Private::connectModel()
     connect(view->verticalScrollBar(), &QScrollBar::valueChanged, q, soon);
     connect(view, &QTreeView::expanded, q, soon);
     connect(view, &QTreeView::collapsed, q, soon);
-    for (auto signal : {&QAbstractItemModel::rowsInserted, &QAbstractItemModel::rowsRemoved})
-        connect(filter, signal, q, [this, soon] {
-            soon();
-            updateStatus();
-        });
-    connect(filter, &QAbstractItemModel::layoutChanged, q, [this, soon] {
+    const auto rowsChanged = [this, soon] {
         soon();
-        updateStatus();
-    });
+        statusTimer.start();
+    };
+    connect(filter, &QAbstractItemModel::rowsInserted, q, rowsChanged);
+    connect(filter, &QAbstractItemModel::rowsRemoved, q, rowsChanged);
+    connect(filter, &QAbstractItemModel::layoutChanged, q, rowsChanged);
     connect(filter, &QAbstractItemModel::modelAboutToBeReset, q, [this] {
         shownModel = layers->model().get();
         keptSelection = view->selectedTensors();

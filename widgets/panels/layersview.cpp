@@ -48,6 +48,7 @@ LayersView::LayersView(LayersModel* layers, LayersFilterModel* filter, QWidget* 
     setFrameShape(NoFrame);
     setHorizontalScrollMode(ScrollPerPixel);
     setVerticalScrollMode(ScrollPerPixel);
+    setStyleSheet(QStringLiteral("QTreeView::item { padding: 0px 4px; }"));
     setAccessibleName(tr("Tensors"));
     header()->setSortIndicatorClearable(true);
     header()->setSectionsMovable(true);
@@ -154,6 +155,13 @@ void LayersView::selectTensors(const QList<int>& tensors, int current)
         scrollTo(row);
     }
     selectionModel()->select(selection, QItemSelectionModel::ClearAndSelect | QItemSelectionModel::Rows);
+}
+
+void LayersView::dataChanged(const QModelIndex&, const QModelIndex&, const QList<int>&)
+{
+    // QTreeView looks up the rectangle of every row in the range, which takes quadratic time; rows have one height here
+    // and nothing is edited in place, so painting anew is all there is to do.
+    viewport()->update();
 }
 
 void LayersView::keyPressEvent(QKeyEvent* event)

@@ -27,6 +27,7 @@ public:
     void resetColumns();
 
 protected:
+    void dataChanged(const QModelIndex& topLeft, const QModelIndex& bottomRight, const QList<int>& roles) override;
     void keyPressEvent(QKeyEvent* event) override;
 
 private:

@@ -54,7 +54,7 @@ void RuleDialog::Private::build()
     roles->setFlow(QListView::LeftToRight);
     roles->setWrapping(true);
     roles->setResizeMode(QListView::Adjust);
-    roles->setGridSize({roles->fontMetrics().averageCharWidth() * 21, 3 * theme::kSpacing});
+    roles->setGridSize({roles->fontMetrics().averageCharWidth() * 26, 3 * theme::kSpacing});
     roles->setMaximumHeight(26 * theme::kSpacing);
     roles->setAccessibleName(tr("Roles"));
     for (const TensorRole role : allRoles()) {
@@ -162,7 +162,7 @@ RuleDialog::RuleDialog(const Rule& rule, QWidget* parent) : QDialog(parent), d(s
 {
     d->q = this;
     setWindowTitle(tr("Rule"));
-    resize(480, 440);
+    resize(560, 480);
     d->build();
     d->show(rule);
 }

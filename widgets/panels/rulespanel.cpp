@@ -25,6 +25,7 @@ struct RulesPanel::Private {
     QLabel* empty;
     QLineEdit* defaultScheme;
     QLabel* defaultNote;
+    Ink noteInk = Ink::Muted;
     Scheme shownDefault;
     QToolButton* add;
     QToolButton* edit;
@@ -38,6 +39,7 @@ struct RulesPanel::Private {
     QToolButton* button(const QString& icon, const QString& tip);
     void propose(std::vector<Rule> rules, int select);
     void editDefault();
+    void showNote(const QString& text, Ink ink);
     void updateButtons();
     void placeEmpty();
 };
@@ -144,14 +146,23 @@ void RulesPanel::Private::propose(std::vector<Rule> rules, int select)
 void RulesPanel::Private::editDefault()
 {
     const auto parsed = Scheme::parse(defaultScheme->text().toStdString());
-    QPalette palette = q->palette();
-    palette.setColor(QPalette::WindowText, theme::color(parsed.ok() ? Ink::Muted : Ink::Bad));
-    defaultNote->setPalette(palette);
-    defaultNote->setText(parsed.ok() ? QString() : QString::fromStdString(parsed.error().message));
+    if (!parsed.ok())
+        showNote(QString::fromStdString(parsed.error().message), Ink::Bad);
+    else if (noteInk == Ink::Bad)
+        showNote({}, Ink::Muted);
     if (parsed.ok() && parsed.value() != shownDefault) {
         shownDefault = parsed.value();
         Q_EMIT q->defaultSchemeEdited(shownDefault);
     }
+}
+
+void RulesPanel::Private::showNote(const QString& text, Ink ink)
+{
+    noteInk = ink;
+    QPalette palette = q->palette();
+    palette.setColor(QPalette::WindowText, theme::color(ink));
+    defaultNote->setPalette(palette);
+    defaultNote->setText(text);
 }
 
 void RulesPanel::Private::updateButtons()
@@ -192,17 +203,14 @@ void RulesPanel::setRules(const std::vector<Rule>& rules, const Scheme& defaultS
     selectRule(std::min(selected, d->model->rowCount() - 1));
     d->shownDefault = defaultScheme;
     d->defaultScheme->setText(QString::fromStdString(defaultScheme.text()));
-    d->defaultNote->clear();
+    d->showNote({}, Ink::Muted);
     d->updateButtons();
 }
 
 void RulesPanel::setMatchCounts(const QList<int>& counts, int byDefault)
 {
     d->model->setMatchCounts(counts);
-    QPalette muted = palette();
-    muted.setColor(QPalette::WindowText, theme::color(Ink::Muted));
-    d->defaultNote->setPalette(muted);
-    d->defaultNote->setText(byDefault < 0 ? QString() : tr("decides %1 tensors").arg(byDefault));
+    d->showNote(byDefault < 0 ? QString() : tr("decides %1 tensors").arg(byDefault), Ink::Muted);
 }
 
 void RulesPanel::selectRule(int rule)
@@ -258,6 +266,13 @@ void RulesPanel::moveRule(int by)
     std::vector<Rule> rules = d->model->rules();
     std::swap(rules[size_t(row)], rules[size_t(to)]);
     d->propose(std::move(rules), to);
+}
+
+void RulesPanel::changeEvent(QEvent* event)
+{
+    if (event->type() == QEvent::PaletteChange)
+        d->showNote(d->defaultNote->text(), d->noteInk);
+    QWidget::changeEvent(event);
 }
 
 bool RulesPanel::eventFilter(QObject* watched, QEvent* event)
