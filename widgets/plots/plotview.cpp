@@ -103,8 +103,7 @@ PlotView::~PlotView() = default;
 
 void PlotView::setCaption(const QString& caption)
 {
-    d->caption = caption;
-    dataChanged();
+    d->caption = caption; // drawn on exported pictures only
 }
 
 QString PlotView::caption() const
@@ -114,8 +113,10 @@ QString PlotView::caption() const
 
 void PlotView::setEmptyText(const QString& text)
 {
+    if (text == d->emptyText)
+        return;
     d->emptyText = text;
-    refresh();
+    dataChanged();
 }
 
 void PlotView::setPreview(bool preview)
@@ -298,12 +299,25 @@ void PlotView::setCategories(const QStringList& labels)
 
 void PlotView::refresh()
 {
-    d->canvas->replot(QCustomPlot::rpQueuedReplot);
+    // Plots behind another tab would cost as much as the one in front while a handle is dragged.
+    d->stale = !isVisible();
+    if (!d->stale)
+        d->canvas->replot(QCustomPlot::rpQueuedReplot);
+}
+
+void PlotView::showEvent(QShowEvent* event)
+{
+    QWidget::showEvent(event);
+    if (d->stale)
+        refresh();
 }
 
 void PlotView::refresh(Layer layer)
 {
-    d->canvas->layer(layer == Layer::Overlay ? "overlay" : kLayerNames[size_t(layer)])->replot();
+    if (d->stale || !isVisible())
+        d->stale = true;
+    else
+        d->canvas->layer(layer == Layer::Overlay ? "overlay" : kLayerNames[size_t(layer)])->replot();
 }
 
 void PlotView::dataChanged()

@@ -20,6 +20,7 @@ struct PlotView::Private {
     std::optional<PlotRange> steadyY, boundsX, boundsY;
     bool pinnedX = false, pinnedY = false; ///< zoomed by hand
     bool freeY = false, preview = false, exporting = false, keyboardFocus = false;
+    bool stale = true; ///< changed while hidden
 
     Gesture gesture = Gesture::None;
     Qt::MouseButton button = Qt::NoButton;
