@@ -21,7 +21,8 @@
 namespace ql::cli {
 namespace {
 
-constexpr double kWeakLayerDb = 2.0; ///< layers this far below the median SQNR get 8 bits
+constexpr size_t kPictureBins = 256;
+constexpr size_t kWeakShare = 10; ///< one layer in so many, the weakest by SQNR, gets 8 bits
 
 struct Demo {
     Context& context;
@@ -43,8 +44,14 @@ Status drawGrid(const Demo& demo, int tensor, const Scheme& scheme, const std::s
     QL_TRY(const TensorView view, demo.model->view(tensor));
     QL_TRY(const auto result, analyseQuantization(demo.backend, view, scheme, nullptr, {demo.context.stop, {}}));
     const Histogram& scaled = result->scaled;
-    std::vector<double> heights(scaled.counts.begin(), scaled.counts.end());
-    const double tallest = heights.empty() ? 1 : *std::max_element(heights.begin(), heights.end());
+    const size_t bundle = std::max<size_t>(1, scaled.counts.size() / kPictureBins);
+    std::vector<double> heights((scaled.counts.size() + bundle - 1) / bundle);
+    for (size_t i = 0; i < scaled.counts.size(); ++i)
+        heights[i / bundle] += double(scaled.counts[i]);
+    // Every group's largest value lies exactly on an outermost level; those spikes would flatten the rest.
+    std::vector<double> sorted = heights;
+    std::sort(sorted.begin(), sorted.end());
+    const double tallest = sorted.size() < 4 ? 1 : sorted[sorted.size() - 3];
     const auto& levels = result->codebook.levels;
     const double reach = levels.empty() ? scaled.hi : 1.15 * std::max(-levels.front().value, levels.back().value);
     const std::string& name = demo.model->tensors()[size_t(tensor)].name;
@@ -53,7 +60,7 @@ Status drawGrid(const Demo& demo, int tensor, const Scheme& scheme, const std::s
                          formatSignificant(result->metrics.bitsPerWeight) + " bits/weight",
                      {"weight / scale", -reach, reach}, {"values per bin", 0, tallest * 1.05},
                      demo.model->displayName() + ", " + scheme.text());
-    figure.addBars(scaled.lo, scaled.binWidth(), heights, SvgFigure::kWeights);
+    figure.addBars(scaled.lo, scaled.binWidth() * double(bundle), heights, SvgFigure::kWeights);
     for (const Level& level : levels)
         figure.addVertical(level.value, level.label, SvgFigure::kGrid);
     return demo.save(file, figure.toSvg(), "weights in units of the scale, with the " +
@@ -111,24 +118,21 @@ Status drawLayers(const Demo& demo, const std::vector<TensorReport>& reports)
     return demo.save("layers.svg", figure.toSvg(), "SQNR of every quantized layer");
 }
 
-/// INT4 everywhere, INT8 where the measured error is clearly worse than the rest.
-Policy decide(const Demo& demo, const Scheme& base, const std::vector<TensorReport>& reports)
+/// INT4 everywhere, INT8 for the layers with the lowest SQNR.
+Policy decide(const Demo& demo, const Scheme& base, std::vector<TensorReport> reports)
 {
     Policy policy;
-    policy.name = "demo: INT4, weak layers in INT8";
+    policy.name = "demo: INT4, the weakest layers in INT8";
     policy.modelFingerprint = demo.model->fingerprint();
     policy.defaultScheme = base;
-    std::vector<double> decibels;
+    std::sort(reports.begin(), reports.end(),
+              [](const auto& a, const auto& b) { return a.metrics.sqnrDb() < b.metrics.sqnrDb(); });
+    const double median = reports[reports.size() / 2].metrics.sqnrDb();
+    reports.resize((reports.size() + kWeakShare - 1) / kWeakShare);
     for (const TensorReport& report : reports)
-        decibels.push_back(report.metrics.sqnrDb());
-    std::nth_element(decibels.begin(), decibels.begin() + std::ptrdiff_t(decibels.size() / 2), decibels.end());
-    const double median = decibels[decibels.size() / 2];
-    for (const TensorReport& report : reports) {
-        if (report.metrics.sqnrDb() < median - kWeakLayerDb)
-            policy.tensors[report.tensor] = {Scheme::defaultsFor(Format::Int8), false,
-                                             "SQNR " + formatSignificant(report.metrics.sqnrDb()) +
-                                                 " dB at 4 bits, median " + formatSignificant(median) + " dB"};
-    }
+        policy.tensors[report.tensor] = {Scheme::defaultsFor(Format::Int8), false,
+                                         "SQNR " + formatSignificant(report.metrics.sqnrDb()) +
+                                             " dB at 4 bits, median " + formatSignificant(median) + " dB"};
     return policy;
 }
 
@@ -161,7 +165,7 @@ Status run(const Demo& demo, const std::string& device)
 
     const Policy policy = decide(demo, int4, reports);
     QL_CHECK(demo.save("policy.json", policy.toJson(),
-                       "INT4, with " + std::to_string(policy.tensors.size()) + " weak layers in INT8"));
+                       "INT4, with " + std::to_string(policy.tensors.size()) + " weakest layers in INT8"));
     QL_TRY(const auto decisions, policy.resolve(*demo.model));
     QL_TRY(const auto final, measureModel(demo.backend, *demo.model, decisions, quantized, {}, job));
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();

@@ -69,7 +69,7 @@ std::vector<double> ticks(const SvgFigure::Axis& axis, int count)
     std::vector<double> values;
     const double step = tickStep(axis.hi - axis.lo, count);
     for (double i = std::ceil(axis.lo / step - 1e-9); i * step <= axis.hi + step * 1e-9; ++i)
-        values.push_back(i * step);
+        values.push_back(i * step + 0.0); // no -0
     return values;
 }
 
@@ -130,8 +130,34 @@ void SvgFigure::addVertical(double x, const std::string& text, const std::string
 void SvgFigure::addPoint(double x, double y, const std::string& text, const std::string& color)
 {
     m_body += "<circle cx=\"" + num(px(x)) + "\" cy=\"" + num(py(y)) + "\" r=\"4\" fill=\"" + color + "\"/>\n";
-    const bool leftSide = px(x) + kCharacter * double(text.size()) + 8 > kWidth - kRight;
-    m_body += label(px(x) + (leftSide ? -8 : 8), py(y) + 4, text, leftSide ? "end" : "start");
+    m_points.push_back({px(x), py(y), text});
+}
+
+/// Placed when every point is known: right of its point, else left of it, else not at all.
+std::string SvgFigure::pointLabels() const
+{
+    struct Box {
+        double left, top, right, bottom;
+    };
+    std::vector<Box> taken;
+    for (const Point& point : m_points)
+        taken.push_back({point.x - 4, point.y - 4, point.x + 4, point.y + 4});
+    std::string out;
+    for (const Point& point : m_points) {
+        const double width = kCharacter * double(point.label.size());
+        for (const double left : {point.x + 8, point.x - 8 - width}) {
+            const Box place{left, point.y - 7, left + width, point.y + 7};
+            const auto covers = [&](const Box& other) {
+                return place.left < other.right && other.left < place.right && place.top < other.bottom && other.top < place.bottom;
+            };
+            if (place.left < m_left || place.right > kWidth - kRight || std::any_of(taken.begin(), taken.end(), covers))
+                continue;
+            taken.push_back(place);
+            out += label(left, point.y + 4, point.label, "start");
+            break;
+        }
+    }
+    return out;
 }
 
 void SvgFigure::addCategories(const std::vector<std::pair<std::string, double>>& bars, const std::string& color)
@@ -174,7 +200,7 @@ std::string SvgFigure::toSvg() const
            "\" viewBox=\"0 0 " + num(kWidth) + " " + num(kHeight) +
            "\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#333333\">\n"
            "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n" +
-           axes() + m_body + label(m_left, 22, m_title, "start", "font-size=\"15\" font-weight=\"bold\"") +
+           axes() + m_body + pointLabels() + label(m_left, 22, m_title, "start", "font-size=\"15\" font-weight=\"bold\"") +
            label(m_left, kHeight - 12, m_caption, "start", "fill=\"#777777\"") + "</svg>\n";
 }
 

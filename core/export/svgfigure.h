@@ -24,6 +24,7 @@ public:
     void addLine(const std::vector<std::pair<double, double>>& points, const std::string& color);
     /// Vertical line over the whole height with a label at its top; labels that would overlap are left out.
     void addVertical(double x, const std::string& label, const std::string& color);
+    /// A dot with its label beside it; the label is left out where it would cover another.
     void addPoint(double x, double y, const std::string& label, const std::string& color);
     /// Horizontal bars from top to bottom, one per label; the left margin makes room for the labels. The y axis must be
     /// untitled and reach from 0 to the number of bars. Call it first.
@@ -40,6 +41,7 @@ private:
     double px(double x) const;
     double py(double y) const;
     std::string axes() const;
+    std::string pointLabels() const;
 
     std::string m_title;
     Axis m_x, m_y;
@@ -47,6 +49,11 @@ private:
     std::string m_body;
     double m_left = 70;
     double m_lastLabelEnd = -1e9;
+    struct Point {
+        double x, y; ///< pixels
+        std::string label;
+    };
+    std::vector<Point> m_points;
 };
 
 } // namespace ql
