@@ -64,6 +64,7 @@ constexpr Row kRows[] = {
     {"policy", "lock", T("&Lock or unlock the selection"), "Ctrl+L", "lock"},
     {"policy", "resetTensor", T("&Reset the selection to its rule"), "Ctrl+R", "reset"},
     {"policy", "ruleFromSelection", T("Make a r&ule from the selection…"), "Ctrl+Shift+R"},
+    {"policy", "compareClips", T("&Compare clip methods…"), "Ctrl+M"},
     {"policy", nullptr, nullptr},
     {"presets", "presetInt8", T("INT8 per &channel")},
     {"presets", "presetInt4", T("INT&4 group 128, MSE clipping")},

@@ -16,6 +16,11 @@ void trim(Map& cache, size_t limit)
         cache.clear();
 }
 
+QString keyOf(Analyser::Product product)
+{
+    return QStringLiteral("product %1").arg(int(product));
+}
+
 } // namespace
 
 Analyser::Analyser(JobRunner* jobs, QObject* parent) : QObject(parent), m_jobs(jobs) {}
@@ -116,7 +121,8 @@ void Analyser::preview(const Subject& subject, const Scheme& scheme)
     if (whole == m_distributions.end())
         return;
     m_jobs->cancelKey(QStringLiteral("quantization"));
-    m_jobs->cancelKey(QStringLiteral("second plot"));
+    for (const Product product : {Product::ClipStudy, Product::FormatStudy, Product::ChannelStudy})
+        m_jobs->cancelKey(keyOf(product));
     if (!m_sample || m_sampleOf != subject) {
         m_sample = std::make_shared<std::optional<TensorView>>();
         m_sampleOf = subject;
@@ -149,8 +155,8 @@ void Analyser::request(Product product, const Subject& subject, const Scheme& sc
     if (!view.ok())
         return fail(subject.tensor, view.error());
     const auto lane = JobRunner::Lane::Interactive;
-    const QString key = QStringLiteral("second plot");
-    // One job at a time: only one second plot is visible.
+    // One job of each product at a time: the latest scheme wins.
+    const QString key = keyOf(product);
     const auto run = [&]<class T>(const QString& label, auto compute, auto ready, T*) {
         m_jobs->start<Shared<T>>(
             lane, key, label,

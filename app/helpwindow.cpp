@@ -54,6 +54,14 @@ QStringList HelpWindow::topics()
             QStringLiteral("keyboard")};
 }
 
+QStringList HelpWindow::titles()
+{
+    QStringList list;
+    for (const QString& id : topics())
+        list << titleOf(id);
+    return list;
+}
+
 void HelpWindow::showTopic(const QString& id)
 {
     m_topics->show();

@@ -17,6 +17,7 @@ class HelpWindow : public QDialog
 public:
     explicit HelpWindow(QWidget* parent);
     static QStringList topics(); ///< ids: "start", "layers", "weights" ...
+    static QStringList titles(); ///< of topics(), in its order
     void showTopic(const QString& id);
     void showText(const QString& title, const QString& html);
 

@@ -75,8 +75,10 @@ void LookController::connectResults()
         showMetrics(*quantization);
     });
     connect(m_analyser, &Analyser::clipStudyReady, this, [=, this](const auto& subject, const auto& study) {
-        if (current(subject))
-            m_views.weights->setClipStudy(study);
+        if (!current(subject))
+            return;
+        m_views.weights->setClipStudy(study);
+        Q_EMIT clipStudyChanged(study);
     });
     connect(m_analyser, &Analyser::formatStudyReady, this, [=, this](const auto& subject, const auto& study) {
         if (current(subject))
@@ -204,22 +206,18 @@ void LookController::ask()
         m_analyser->requestMap(m_subject.tensor, currentScheme(), m_region, m_maxTiles);
 }
 
+/// The clip study is always asked for: the method marks above the distribution come from it.
 void LookController::askSecondPlot()
 {
     if (m_subject.tensor < 0)
         return;
-    switch (m_views.weights->secondPlot()) {
-    case SecondPlot::Formats:
-        m_analyser->request(Analyser::Product::FormatStudy, m_subject, currentScheme());
-        break;
-    case SecondPlot::Channels:
-        m_analyser->request(Analyser::Product::ChannelStudy, m_subject, currentScheme());
-        break;
-    default:
-        // The method marks above the distribution come from the clip study too.
-        if (!currentScheme().keepsFloat())
-            m_analyser->request(Analyser::Product::ClipStudy, m_subject, currentScheme());
-    }
+    const Scheme scheme = schemeOfSubject();
+    if (!scheme.keepsFloat())
+        m_analyser->request(Analyser::Product::ClipStudy, m_subject, scheme);
+    if (m_views.weights->secondPlot() == SecondPlot::Formats)
+        m_analyser->request(Analyser::Product::FormatStudy, m_subject, scheme);
+    if (m_views.weights->secondPlot() == SecondPlot::Channels)
+        m_analyser->request(Analyser::Product::ChannelStudy, m_subject, scheme);
 }
 
 void LookController::setMapVisible(bool visible)

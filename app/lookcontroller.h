@@ -36,12 +36,14 @@ public:
     const QList<int>& selection() const { return m_selection; }
     const Analyser::Subject& subject() const { return m_subject; }
     Scheme currentScheme() const;
+    QString caption() const; ///< model and tensor
     /// `fields`: the options that were changed; tensors other than the current one keep theirs elsewhere.
     void editScheme(const Scheme& scheme, EditScope scope, bool finished, SchemeFields fields);
     void refresh(); ///< ask again for everything visible (another device, another model)
 
 Q_SIGNALS:
     void totalsChanged();
+    void clipStudyChanged(ql::Shared<ql::ClipStudy> study);
     void noted(const QString& text); ///< something worth a line in the inline bar
 
 private:
@@ -57,7 +59,6 @@ private:
     void askSecondPlot();
     void orderTable(const QList<int>& visibleFirst);
     void showMetrics(const Quantization& quantization);
-    QString caption() const;
 
     Session* m_session;
     Analyser* m_analyser;
@@ -70,7 +71,7 @@ private:
     std::optional<ErrorMetrics> m_baseline; ///< of the scheme before
     double m_tensorLimit = 0; ///< clip limit of the whole tensor, weight units
     MapRegion m_region;
-    int m_maxTiles = 256;
+    int m_maxTiles = 512;
     bool m_mapVisible = false;
 };
 

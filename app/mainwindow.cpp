@@ -8,6 +8,7 @@
 #include "app/lookcontroller.h"
 #include "core/base/format.h"
 #include "widgets/models/layersmodel.h"
+#include "widgets/panels/cliptable.h"
 #include "widgets/panels/commandpalette.h"
 #include "widgets/panels/historypanel.h"
 #include "widgets/panels/layerspanel.h"
@@ -125,6 +126,7 @@ void MainWindow::buildPages()
     layout->addWidget(m_stack, 1);
     setCentralWidget(centre);
     m_palette = new CommandPalette(this);
+    m_clips = new ClipTable(this);
     m_help = new HelpWindow(this);
 }
 
@@ -235,7 +237,7 @@ void MainWindow::modelChanged()
     m_stack->setCurrentWidget(model ? static_cast<QWidget*>(m_tabs) : m_welcome);
     for (const char* id : {"closeModel", "exportModel", "exportMetrics", "exportPlot", "copyPlot", "copyScheme", "filter",
                            "modelInfo", "nextTensor", "previousTensor", "wholeTensor", "lock", "resetTensor",
-                           "ruleFromSelection", "savePolicy", "savePolicyAs", "openPolicy"})
+                           "ruleFromSelection", "compareClips", "savePolicy", "savePolicyAs", "openPolicy"})
         (*m_actions)[id]->setEnabled(model != nullptr);
     QStringList names;
     if (model) {
@@ -255,6 +257,7 @@ void MainWindow::modelChanged()
             }, Qt::QueuedConnection);
     }
     m_palette->setTensors(names);
+    m_editor->setModelPath(model ? QString::fromStdString(model->path()) : QString());
     updateTitle();
     updateTotals();
 }

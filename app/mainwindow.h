@@ -21,6 +21,7 @@ class QTabWidget;
 
 namespace ql {
 
+class ClipTable;
 class CommandPalette;
 class DeviceChip;
 class DeviceController;
@@ -108,6 +109,7 @@ private:
     MetricsPanel* m_metrics = nullptr;
     RulesPanel* m_rules = nullptr;
     CommandPalette* m_palette = nullptr;
+    ClipTable* m_clips = nullptr;
     JobBar* m_jobBar = nullptr;
     DeviceChip* m_chip = nullptr;
     QLabel* m_totals = nullptr;

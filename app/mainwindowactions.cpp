@@ -10,7 +10,9 @@
 #include "app/resources.h"
 #include "core/base/format.h"
 #include "widgets/models/layersmodel.h"
+#include "widgets/panels/cliptable.h"
 #include "widgets/panels/commandpalette.h"
+#include "widgets/panels/rulespanel.h"
 #include "widgets/panels/layerspanel.h"
 #include "widgets/panels/mappage.h"
 #include "widgets/panels/schemeeditor.h"
@@ -22,6 +24,7 @@
 
 #include <QApplication>
 #include <QClipboard>
+#include <QDockWidget>
 #include <QFileDialog>
 #include <QInputDialog>
 #include <QMessageBox>
@@ -158,9 +161,21 @@ void MainWindow::connectViewActions()
     on("filter", [this] { m_layersPanel->focusFilter(); });
     on("find", [this] {
         m_palette->setActions(findChildren<QAction*>(Qt::FindDirectChildrenOnly));
+        QStringList rules;
+        for (const Rule& rule : m_session->policy().rules)
+            rules << QString::fromStdString(rule.match.empty() ? rule.scheme.text() : rule.match + " → " + rule.scheme.text());
+        m_palette->setRules(rules);
         m_palette->popup();
     });
     connect(m_palette, &CommandPalette::tensorChosen, m_layersPanel, &LayersPanel::selectTensor);
+    m_palette->setHelpTopics(HelpWindow::titles());
+    connect(m_palette, &CommandPalette::helpTopicChosen, this, [this](int topic) { m_help->showTopic(HelpWindow::topics()[topic]); });
+    connect(m_palette, &CommandPalette::ruleChosen, this, [this](int rule) {
+        auto* dock = findChild<QDockWidget*>(QStringLiteral("rulesDock"));
+        dock->show();
+        dock->raise();
+        m_rules->selectRule(rule);
+    });
     on("copyPlot", [this] { activePlot()->copyPicture(); });
     on("copyScheme", [this] { QApplication::clipboard()->setText(QString::fromStdString(m_look->currentScheme().text())); });
     on("nextTensor", [this] { stepTensor(1); });
@@ -212,6 +227,13 @@ void MainWindow::connectPolicyActions()
     });
     on("resetTensor", [this] { m_session->clearOverrides(m_look->selection()); });
     on("ruleFromSelection", [this] { makeRuleFromSelection(); });
+    on("compareClips", [this] { m_clips->show(); });
+    connect(m_look, &LookController::clipStudyChanged, this, [this](const Shared<ClipStudy>& study) {
+        m_clips->setStudy(m_look->caption(), study);
+    });
+    connect(m_clips, &ClipTable::schemeChosen, this, [this](const Scheme& scheme) {
+        m_look->editScheme(scheme, EditScope::Tensor, true, SchemeField::Clip);
+    });
     constexpr std::pair<const char*, const char*> kPresets[] = {{"presetInt8", "int8,channel"},
                                                                 {"presetInt4", "int4,group=128,clip=mse"},
                                                                 {"presetNf4", "nf4,group=64,double"},

@@ -3,6 +3,7 @@
 // The whole window, driven with real mouse and key events on the bundled model.
 #include "app/exportcontroller.h"
 #include "support/windowdriver.h"
+#include "widgets/panels/cliptable.h"
 #include "widgets/panels/schemeeditor.h"
 #include "widgets/panels/statuswidgets.h"
 
@@ -14,6 +15,7 @@
 #include <QListView>
 #include <QRandomGenerator>
 #include <QSignalSpy>
+#include <QTableWidget>
 
 using namespace ql;
 
@@ -110,6 +112,29 @@ private Q_SLOTS:
         QVERIFY(driver.settle());
         const int tensor = driver.window().layersPanel()->currentTensor();
         QCOMPARE(driver.window().session()->model()->tensors()[size_t(tensor)].name, std::string("model.layers.3.mlp.up_proj.weight"));
+    }
+
+    void clipMethodsAreComparedAndAdopted()
+    {
+        test::WindowDriver driver;
+        QVERIFY(driver.open(kModel));
+        QVERIFY(driver.select(kDown));
+        driver.trigger("compareClips");
+        auto* table = driver.window().findChild<ClipTable*>()->findChild<QTableWidget*>();
+        QTRY_COMPARE(table->rowCount(), 4);
+        int lowest = -1;
+        for (int row = 0; row < 4; ++row) {
+            if (table->item(row, 0)->text().contains("lowest"))
+                lowest = row;
+        }
+        QVERIFY(lowest >= 0);
+        for (int row = 0; row < 4; ++row)
+            QVERIFY(table->item(lowest, 3)->text().toDouble() <= table->item(row, 3)->text().toDouble());
+        table->setFocus();
+        table->setCurrentCell(lowest, 0);
+        QTest::keyClick(table, Qt::Key_Return);
+        QCOMPARE(driver.decision(kDown).scheme.clip, ClipMethod::Mse);
+        QVERIFY(driver.settle());
     }
 
     void exportsAppearWhole()
