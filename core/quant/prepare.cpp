@@ -63,6 +63,13 @@ Status prepareDoubleQuant(const TensorView& tensor, TensorParameters& p, const J
 
 Result<TensorQuantizer> TensorQuantizer::prepare(const TensorView& tensor, const Scheme& scheme, const JobControl& job)
 {
+    TensorPasses passes(tensor, job);
+    return prepare(passes, scheme);
+}
+
+Result<TensorQuantizer> TensorQuantizer::prepare(TensorPasses& passes, const Scheme& scheme)
+{
+    const TensorView& tensor = passes.tensor();
     QL_CHECK(applicable(scheme, tensor.rows(), tensor.cols()));
     TensorParameters p;
     p.scheme = scheme;
@@ -72,19 +79,19 @@ Result<TensorQuantizer> TensorQuantizer::prepare(const TensorView& tensor, const
     if (scheme.keepsFloat() || tensor.count() == 0)
         return TensorQuantizer(p);
     if (scheme.scaleType == ScaleType::E4M3) {
-        QL_TRY(const ClipLimits range, tensorRange(tensor, job));
+        QL_TRY(const ClipLimits range, passes.range());
         p.globalScale = globalScaleFor(scheme, range);
     }
     if (scheme.granularity == Granularity::Tensor) {
         const GroupQuantizer group(scheme, p.globalScale);
-        QL_TRY(const ClipLimits limits, tensorLimits(tensor, group, job));
+        QL_TRY(const ClipLimits limits, tensorLimits(passes, group));
         p.tensorGroup = group.fromLimits(limits);
     }
     if (scheme.clip == ClipMethod::Kl && scheme.granularity == Granularity::Group) {
-        QL_TRY(p.clipRatio, groupKlRatio(tensor, scheme, job));
+        QL_TRY(p.clipRatio, groupKlRatio(passes, scheme));
     }
     if (scheme.doubleQuant)
-        QL_CHECK(prepareDoubleQuant(tensor, p, job));
+        QL_CHECK(prepareDoubleQuant(tensor, p, passes.job()));
     return TensorQuantizer(p);
 }
 

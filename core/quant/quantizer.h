@@ -31,12 +31,16 @@ struct TensorParameters {
     std::vector<float> scaleScales; ///< double quantization: one per 256 groups of the whole tensor (doublequant.h)
 };
 
+class TensorPasses;
+
 class TensorQuantizer
 {
 public:
     /// SchemeConflict when the scheme does not fit the shape; read errors; Cancelled. Reads in tiles: memory is bounded
     /// by a few MiB and one row, whatever the tensor's size.
     static Result<TensorQuantizer> prepare(const TensorView& tensor, const Scheme& scheme, const JobControl& job = {});
+    /// The same with a backend's own passes (tensorpass.h).
+    static Result<TensorQuantizer> prepare(TensorPasses& passes, const Scheme& scheme);
     /// From parameters computed elsewhere (an OpenCL pass, the plot's handles).
     explicit TensorQuantizer(TensorParameters parameters);
 

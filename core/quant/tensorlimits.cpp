@@ -7,17 +7,24 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 namespace ql {
 
 namespace {
 
+/// Whether a pattern of upper bits tells the whole value.
+bool isHalf(const TensorView& tensor)
+{
+    return tensor.dtype() == DType::F16 || tensor.dtype() == DType::BF16;
+}
+
 /// Order statistics of a tensor, exact, from two passes: patterns first, then the dropped bits of the patterns needed.
 class OrderStatistics
 {
 public:
-    OrderStatistics(const TensorView& tensor, bool magnitudes, const PatternCounts& counts, const JobControl& job)
-        : m_tensor(tensor), m_magnitudes(magnitudes), m_counts(counts), m_job(job)
+    OrderStatistics(const TensorPasses& passes, bool magnitudes, const PatternCounts& counts)
+        : m_passes(passes), m_magnitudes(magnitudes), m_counts(counts)
     {
     }
 
@@ -26,12 +33,14 @@ public:
     {
         constexpr uint32_t lowBits = (1u << PatternCounts::kDroppedBits) - 1;
         std::map<uint32_t, std::vector<uint64_t>> low;
-        std::vector<std::pair<uint32_t, uint64_t>> places;
+        std::vector<Place> places;
         for (const uint64_t rank : ranks) {
             places.push_back(find(rank));
             low[places.back().first].resize(lowBits + 1);
         }
-        QL_CHECK(forEachTile(m_tensor, m_job, [&](std::span<const float> values) {
+        if (isHalf(m_passes.tensor()))
+            return representatives(places);
+        QL_CHECK(forEachTile(m_passes.tensor(), m_passes.job(), [&](std::span<const float> values) {
             for (const float v : values) {
                 const uint32_t bits = PatternCounts::orderedBits(m_magnitudes ? std::abs(v) : v);
                 const auto counts = std::isfinite(v) ? low.find(bits >> PatternCounts::kDroppedBits) : low.end();
@@ -51,8 +60,17 @@ public:
     }
 
 private:
+    using Place = std::pair<uint32_t, uint64_t>;
+
+    static std::vector<float> representatives(std::span<const Place> places)
+    {
+        std::vector<float> values;
+        for (const auto& [pattern, rest] : places)
+            values.push_back(PatternCounts::representative(pattern, true));
+        return values;
+    }
     /// Pattern that holds the rank, and the rank within it.
-    std::pair<uint32_t, uint64_t> find(uint64_t rank) const
+    Place find(uint64_t rank) const
     {
         constexpr uint32_t half = PatternCounts::kPatterns / 2;
         for (uint32_t p = m_magnitudes ? half : 0; p < PatternCounts::kPatterns; ++p) {
@@ -65,22 +83,14 @@ private:
         return {PatternCounts::kPatterns - 1, 0};
     }
 
-    const TensorView& m_tensor;
+    const TensorPasses& m_passes;
     bool m_magnitudes;
     const PatternCounts& m_counts;
-    const JobControl& m_job;
 };
 
-Result<PatternCounts> countPatterns(const TensorView& tensor, const JobControl& job)
+Result<ClipLimits> percentileLimits(TensorPasses& passes, const Scheme& scheme)
 {
-    PatternCounts counts;
-    QL_CHECK(forEachTile(tensor, job, [&](std::span<const float> values) { counts.add(values); }));
-    return counts;
-}
-
-Result<ClipLimits> percentileLimits(const TensorView& tensor, const Scheme& scheme, const JobControl& job)
-{
-    QL_TRY(const PatternCounts counts, countPatterns(tensor, job));
+    QL_TRY(const PatternCounts counts, passes.patterns());
     if (counts.total() == 0)
         return ClipLimits{};
     const bool symmetric = scheme.symmetry == Symmetry::Symmetric;
@@ -94,7 +104,7 @@ Result<ClipLimits> percentileLimits(const TensorView& tensor, const Scheme& sche
         ranks.push_back(std::min(position.rank + 1, counts.total() - 1));
         fractions.push_back(position.fraction);
     }
-    QL_TRY(const std::vector<float> values, OrderStatistics(tensor, symmetric, counts, job).at(ranks));
+    QL_TRY(const std::vector<float> values, OrderStatistics(passes, symmetric, counts).at(ranks));
     const float first = interpolate(values[0], values[1], fractions[0]);
     if (symmetric)
         return ClipLimits{-first, first};
@@ -199,72 +209,63 @@ private:
     float m_bestRatio = 1;
 };
 
-Result<ClipLimits> mseLimits(const TensorView& tensor, const GroupQuantizer& group, const JobControl& job)
+Result<ClipLimits> mseLimits(TensorPasses& passes, const GroupQuantizer& group)
 {
-    PatternCounts counts;
-    ClipLimits range;
-    QL_CHECK(forEachTile(tensor, job, [&](std::span<const float> values) {
-        counts.add(values);
-        const ClipLimits part = finiteRange(values);
-        range = {std::min(range.lo, part.lo), std::max(range.hi, part.hi)};
-    }));
-    const bool exact = tensor.dtype() == DType::F16 || tensor.dtype() == DType::BF16;
-    return scaledLimits(range, MseSearch(counts, exact, group, range).best());
+    QL_TRY(const ClipLimits range, passes.range());
+    QL_TRY(const PatternCounts counts, passes.patterns());
+    return scaledLimits(range, MseSearch(counts, isHalf(passes.tensor()), group, range).best());
 }
 
-Result<ClipLimits> klLimits(const TensorView& tensor, const Scheme& scheme, ClipLimits range, const JobControl& job)
+uint64_t totalOf(std::span<const uint64_t> histogram)
 {
-    std::vector<uint64_t> histogram(kKlBins);
-    QL_CHECK(forEachTile(tensor, job, [&](std::span<const float> values) {
-        addKlHistogram(values, largestMagnitude(range), histogram);
-    }));
-    uint64_t total = 0;
-    for (const uint64_t n : histogram)
-        total += n;
-    if (total < uint64_t(kKlBins))
+    return std::accumulate(histogram.begin(), histogram.end(), uint64_t(0));
+}
+
+Result<ClipLimits> klLimits(TensorPasses& passes, const Scheme& scheme, ClipLimits range)
+{
+    QL_TRY(const std::vector<uint64_t> histogram, passes.klHistogram(largestMagnitude(range)));
+    if (totalOf(histogram) < uint64_t(kKlBins))
         return range;
     return scaledLimits(range, float(klRatio(histogram, klLevels(scheme))));
 }
 
+/// Sums in the order of the values, which no other order reproduces.
+Result<ClipLimits> sigmaLimits(TensorPasses& passes, const Scheme& scheme)
+{
+    Moments moments;
+    ClipLimits range;
+    QL_CHECK(forEachTile(passes.tensor(), passes.job(), [&](std::span<const float> values) {
+        moments.add(values);
+        const ClipLimits part = finiteRange(values);
+        range = {std::min(range.lo, part.lo), std::max(range.hi, part.hi)};
+    }));
+    return sigmaLimits(moments, scheme.clipParameter, range);
+}
+
 } // namespace
 
-Result<ClipLimits> tensorLimits(const TensorView& tensor, const GroupQuantizer& group, const JobControl& job)
+Result<ClipLimits> tensorLimits(TensorPasses& passes, const GroupQuantizer& group)
 {
     const Scheme& scheme = group.scheme();
     if (scheme.clip == ClipMethod::Percentile)
-        return percentileLimits(tensor, scheme, job);
+        return percentileLimits(passes, scheme);
     if (scheme.clip == ClipMethod::Mse)
-        return mseLimits(tensor, group, job);
-    if (scheme.clip == ClipMethod::Sigma) {
-        Moments moments;
-        ClipLimits range;
-        QL_CHECK(forEachTile(tensor, job, [&](std::span<const float> values) {
-            moments.add(values);
-            const ClipLimits part = finiteRange(values);
-            range = {std::min(range.lo, part.lo), std::max(range.hi, part.hi)};
-        }));
-        return sigmaLimits(moments, scheme.clipParameter, range);
-    }
-    QL_TRY(const ClipLimits range, tensorRange(tensor, job));
+        return mseLimits(passes, group);
+    if (scheme.clip == ClipMethod::Sigma)
+        return sigmaLimits(passes, scheme);
+    QL_TRY(const ClipLimits range, passes.range());
     if (scheme.clip == ClipMethod::Kl)
-        return klLimits(tensor, scheme, range, job);
+        return klLimits(passes, scheme, range);
     // What is left depends on the range alone.
     return chooseLimits(group, std::array{range.lo, range.hi});
 }
 
-Result<float> groupKlRatio(const TensorView& tensor, const Scheme& scheme, const JobControl& job)
+Result<float> groupKlRatio(TensorPasses& passes, const Scheme& scheme)
 {
-    std::vector<uint64_t> histogram(kKlBins);
-    uint64_t total = 0;
-    QL_CHECK(forEachRow(tensor, job, [&](std::span<const float> row, int64_t) {
-        for (size_t first = 0; first < row.size(); first += size_t(scheme.groupSize)) {
-            const auto values = row.subspan(first, std::min(size_t(scheme.groupSize), row.size() - first));
-            addKlHistogram(values, largestMagnitude(finiteRange(values)), histogram);
-        }
-    }));
-    for (const uint64_t n : histogram)
-        total += n;
-    return total < uint64_t(kKlBins) ? 1.0f : float(klRatio(histogram, klLevels(scheme)));
+    QL_TRY(const std::vector<uint64_t> histogram, passes.groupKlHistogram(scheme.groupSize));
+    if (totalOf(histogram) < uint64_t(kKlBins))
+        return 1.0f;
+    return float(klRatio(histogram, klLevels(scheme)));
 }
 
 } // namespace ql

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/quant/tensorpass.h"
 
+#include "core/quant/cliplimits.h"
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -76,6 +78,19 @@ void PatternCounts::add(std::span<const float> values)
     }
 }
 
+void PatternCounts::add(float value, uint64_t n)
+{
+    m_counts[orderedBits(value) >> kDroppedBits] += n;
+    m_total += n;
+}
+
+void PatternCounts::merge(const PatternCounts& other)
+{
+    for (size_t i = 0; i < m_counts.size(); ++i)
+        m_counts[i] += other.m_counts[i];
+    m_total += other.m_total;
+}
+
 float PatternCounts::representative(uint32_t pattern, bool exact)
 {
     const uint32_t ordered = pattern << kDroppedBits;
@@ -84,18 +99,41 @@ float PatternCounts::representative(uint32_t pattern, bool exact)
     return fromOrderedBits(ordered | (exact ? exactBits : 1u << (kDroppedBits - 1)));
 }
 
-Result<ClipLimits> tensorRange(const TensorView& tensor, const JobControl& job)
+Result<ClipLimits> TensorPasses::range()
 {
     ClipLimits range;
-    QL_CHECK(forEachTile(tensor, job, [&](std::span<const float> values) {
-        for (const float v : values) {
-            if (std::isfinite(v)) {
-                range.lo = std::min(range.lo, v);
-                range.hi = std::max(range.hi, v);
-            }
-        }
+    QL_CHECK(forEachTile(m_tensor, m_job, [&](std::span<const float> values) {
+        const ClipLimits part = finiteRange(values);
+        range = {std::min(range.lo, part.lo), std::max(range.hi, part.hi)};
     }));
     return range;
+}
+
+Result<PatternCounts> TensorPasses::patterns()
+{
+    PatternCounts counts;
+    QL_CHECK(forEachTile(m_tensor, m_job, [&](std::span<const float> values) { counts.add(values); }));
+    return counts;
+}
+
+Result<std::vector<uint64_t>> TensorPasses::klHistogram(float absMax)
+{
+    std::vector<uint64_t> histogram(kKlBins);
+    QL_CHECK(forEachTile(m_tensor, m_job,
+                         [&](std::span<const float> values) { addKlHistogram(values, absMax, histogram); }));
+    return histogram;
+}
+
+Result<std::vector<uint64_t>> TensorPasses::groupKlHistogram(int64_t groupSize)
+{
+    std::vector<uint64_t> histogram(kKlBins);
+    QL_CHECK(forEachRow(m_tensor, m_job, [&](std::span<const float> row, int64_t) {
+        for (size_t first = 0; first < row.size(); first += size_t(groupSize)) {
+            const auto values = row.subspan(first, std::min(size_t(groupSize), row.size() - first));
+            addKlHistogram(values, largestMagnitude(finiteRange(values)), histogram);
+        }
+    }));
+    return histogram;
 }
 
 } // namespace ql

@@ -28,6 +28,9 @@ public:
 
     PatternCounts() : m_counts(kPatterns) {}
     void add(std::span<const float> values);
+    /// `n` times the same finite value.
+    void add(float value, uint64_t n);
+    void merge(const PatternCounts& other);
     uint64_t total() const { return m_total; }
     uint64_t count(uint32_t pattern) const { return m_counts[pattern]; }
     /// The value in the middle of a pattern; with `exact`, the one whose dropped bits are 0 (all of F16 and BF16).
@@ -42,12 +45,34 @@ private:
     uint64_t m_total = 0;
 };
 
+/// The passes over a whole tensor that schemes may need. This is the reference; a backend overrides what it can do
+/// faster, with the same results to the bit.
+class TensorPasses
+{
+public:
+    /// `tensor` and `job` must outlive this.
+    TensorPasses(const TensorView& tensor, const JobControl& job) : m_tensor(tensor), m_job(job) {}
+    virtual ~TensorPasses() = default;
+
+    const TensorView& tensor() const { return m_tensor; }
+    const JobControl& job() const { return m_job; }
+    /// Range of all finite values.
+    virtual Result<ClipLimits> range();
+    virtual Result<PatternCounts> patterns();
+    /// klHistogram of the tensor over [0, absMax].
+    virtual Result<std::vector<uint64_t>> klHistogram(float absMax);
+    /// Sum of the klHistograms of all groups, each over its own magnitude.
+    virtual Result<std::vector<uint64_t>> groupKlHistogram(int64_t groupSize);
+
+private:
+    const TensorView& m_tensor;
+    const JobControl& m_job;
+};
+
 /// Limits of the one group of a per-tensor scheme. Percentiles are exact; the MSE search weighs patterns (see above),
-/// first over sweepRatios(), then by golden section around the best and a parabola through its neighbourhood.
-Result<ClipLimits> tensorLimits(const TensorView& tensor, const GroupQuantizer& group, const JobControl& job);
-/// Range of all finite values.
-Result<ClipLimits> tensorRange(const TensorView& tensor, const JobControl& job);
+/// first over sweepRatios(), then by golden section around the best.
+Result<ClipLimits> tensorLimits(TensorPasses& passes, const GroupQuantizer& group);
 /// The one ratio that KL gives to all groups of a grouped scheme: of the histogram of |x| / group absmax.
-Result<float> groupKlRatio(const TensorView& tensor, const Scheme& scheme, const JobControl& job);
+Result<float> groupKlRatio(TensorPasses& passes, const Scheme& scheme);
 
 } // namespace ql
