@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/compute/cpubackend.h"
 
+#include "core/compute/countedtensor.h"
+#include "core/compute/cpupasses.h"
 #include "core/compute/fusedquantizer.h"
 #include "core/compute/streams.h"
 #include "core/compute/tilereduce.h"
@@ -102,15 +104,36 @@ Result<Histogram> CpuBackend::histogram(const TensorView& tensor, float lo, floa
     return reduceTiles(*m_pool, tensor, 4096, job, empty, [&] { return HistogramWorker(m_kernels, empty); });
 }
 
+Result<std::shared_ptr<const HalfCounts>> CpuBackend::countsFor(const TensorView& tensor, const Scheme& scheme,
+                                                                const JobControl& job)
+{
+    const bool oneGrid = !scheme.keepsFloat() && scheme.granularity == Granularity::Tensor;
+    if (!m_kernels || !oneGrid || !HalfCounts::suits(tensor))
+        return std::shared_ptr<const HalfCounts>();
+    return m_halfCounts.get(*m_pool, tensor, job);
+}
+
 Result<TensorParameters> CpuBackend::prepare(const TensorView& tensor, const Scheme& scheme, const JobControl& job)
 {
-    QL_TRY(const TensorQuantizer quantizer, TensorQuantizer::prepare(tensor, scheme, job));
+    if (!m_kernels) {
+        QL_TRY(const TensorQuantizer quantizer, TensorQuantizer::prepare(tensor, scheme, job));
+        return quantizer.parameters();
+    }
+    QL_TRY(auto counts, countsFor(tensor, scheme, job));
+    CpuPasses passes(*this, *m_pool, tensor, std::move(counts), job);
+    QL_TRY(const TensorQuantizer quantizer, TensorQuantizer::prepare(passes, scheme));
     return quantizer.parameters();
 }
 
 Result<ErrorMetrics> CpuBackend::measure(const TensorView& tensor, const Scheme& scheme, const JobControl& job)
 {
     QL_TRY(const TensorParameters parameters, prepare(tensor, scheme, job));
+    QL_TRY(const auto counts, countsFor(tensor, scheme, job));
+    if (counts && scheme.rounding == Rounding::Nearest) {
+        ErrorMetrics metrics = measureCounts(*m_kernels, *counts, parameters);
+        setStorage(metrics, scheme, tensor);
+        return metrics;
+    }
     const auto fused = m_kernels ? FusedQuantizer::create(*m_kernels, parameters) : std::nullopt;
     const TensorQuantizer reference(parameters);
     const int64_t unit = fused ? fused->unit() : tensor.cols();

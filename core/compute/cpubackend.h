@@ -5,6 +5,7 @@
 
 #include "core/base/threadpool.h"
 #include "core/compute/backend.h"
+#include "core/compute/halfcounts.h"
 #include "core/compute/simd/kernels.h"
 
 namespace ql {
@@ -29,7 +30,12 @@ public:
     void parallelFor(int64_t count, const std::function<void(int64_t index)>& work, std::stop_token stop) override;
 
 private:
+    /// Pattern counts where the scheme can be answered from them; null where not.
+    Result<std::shared_ptr<const HalfCounts>> countsFor(const TensorView& tensor, const Scheme& scheme,
+                                                        const JobControl& job);
+
     std::shared_ptr<ThreadPool> m_pool;
+    HalfCountsCache m_halfCounts;
     const simd::Kernels* m_kernels; ///< null: the plain reference
 };
 

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/compute/countedtensor.h"
 #include "core/compute/cpubackend.h"
 #include "core/compute/fusedquantizer.h"
 #include "core/compute/tilereduce.h"
@@ -48,6 +49,18 @@ void sweepRows(const GroupQuantizer& group, const TensorParameters& p, ClipLimit
     }
 }
 
+ClipSweep asSweep(std::span<const double> errors, uint64_t finite)
+{
+    ClipSweep sweep;
+    for (size_t i = 0; i < errors.size(); ++i) {
+        sweep.ratios.push_back(double(sweepRatios()[i]));
+        sweep.mse.push_back(finite ? errors[i] / double(finite) : 0);
+        if (sweep.mse[i] < sweep.mse[sweep.best])
+            sweep.best = i;
+    }
+    return sweep;
+}
+
 } // namespace
 
 Result<ClipSweep> CpuBackend::clipSweep(const TensorView& tensor, const Scheme& scheme, const JobControl& job)
@@ -62,6 +75,11 @@ Result<ClipSweep> CpuBackend::clipSweep(const TensorView& tensor, const Scheme& 
     plain.rounding = Rounding::Nearest;
     plain.doubleQuant = false;
     QL_TRY(const TensorParameters parameters, prepare(tensor, plain, job));
+    QL_TRY(const auto counts, countsFor(tensor, plain, job));
+    if (counts) {
+        QL_TRY(const std::vector<double> errors, sweepCounts(*m_kernels, *counts, parameters, *m_pool, job));
+        return asSweep(errors, counts->finite());
+    }
     ClipLimits range;
     if (parameters.groupsPerRow == 0) {
         QL_TRY(const TensorStats stats, statistics(tensor, job));
@@ -83,14 +101,7 @@ Result<ClipSweep> CpuBackend::clipSweep(const TensorView& tensor, const Scheme& 
             return {};
         };
     }));
-    ClipSweep sweep;
-    for (size_t i = 0; i < sweepRatios().size(); ++i) {
-        sweep.ratios.push_back(double(sweepRatios()[i]));
-        sweep.mse.push_back(sums.finite ? sums.errors[i] / double(sums.finite) : 0);
-        if (sweep.mse[i] < sweep.mse[sweep.best])
-            sweep.best = i;
-    }
-    return sweep;
+    return asSweep(sums.errors, sums.finite);
 }
 
 } // namespace ql

@@ -340,6 +340,30 @@ uint64_t FusedQuantizer::countClipped(const Segment& s, simd::Source x, const Fu
     return clipped;
 }
 
+void FusedQuantizer::reconstruct(const float* x, int64_t count, const GroupParameters& p, FusedScratch& scratch,
+                                 float* out) const
+{
+    const float lowest = m_rule.lowest - float(p.zero);
+    const float highest = m_rule.highest - float(p.zero);
+    const simd::GroupGrid grid{&p.scale, &p.inverse, &lowest, &highest, int(m_group.levelCount()), true};
+    simd::ErrorSums ignored;
+    const auto run = [&](const float* from, int64_t n, float* to) {
+        const simd::Source source{from, simd::Element::F32};
+        const simd::Outputs outputs{nullptr, to};
+        if (m_lookup)
+            m_kernels->measureLookup(source, 1, n, grid, *m_lookup, outputs, &ignored);
+        else
+            m_kernels->measureUniform(source, 1, n, grid, outputs, &ignored);
+    };
+    const int64_t whole = count / 16 * 16;
+    run(x, whole, out);
+    scratch.padded.assign(16, 0.0f);
+    scratch.values.resize(16);
+    std::copy_n(x + whole, count - whole, scratch.padded.begin());
+    run(scratch.padded.data(), 16, scratch.values.data());
+    std::copy_n(scratch.values.begin(), count - whole, out + whole);
+}
+
 void FusedQuantizer::measureByReference(const Segment& s, FusedScratch& scratch, const FusedOutput& out,
                                         ErrorMetrics& metrics) const
 {

@@ -48,6 +48,8 @@ public:
     /// Quantizes, reconstructs and compares; adds to `metrics` (bytes and bits per weight are left alone).
     void measure(simd::Source x, ValueRange range, FusedScratch& scratch, const FusedOutput& out,
                  ErrorMetrics& metrics) const;
+    /// Per-tensor schemes: `count` finite values as this one grid reconstructs them.
+    void reconstruct(const float* x, int64_t count, const GroupParameters& p, FusedScratch& scratch, float* out) const;
     /// Adds the squared error of every group at every ratio of sweepRatios() to errors[64]; per-tensor schemes need the
     /// tensor's range. Returns how many values are finite.
     uint64_t sweep(simd::Source x, ValueRange range, ClipLimits tensorRange, FusedScratch& scratch,
