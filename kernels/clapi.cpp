@@ -4,8 +4,10 @@
 
 #include <dlfcn.h>
 
-namespace ql {
-namespace {
+namespace ql
+{
+namespace
+{
 
 ClApi load()
 {

@@ -7,15 +7,17 @@
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 
-namespace ql {
+namespace ql
+{
 
 #define QL_CL_FUNCTIONS(X)                                                                                             \
-    X(clGetPlatformIDs) X(clGetPlatformInfo) X(clGetDeviceIDs) X(clGetDeviceInfo)                                      \
-    X(clCreateContext) X(clReleaseContext) X(clCreateCommandQueue) X(clReleaseCommandQueue)                            \
-    X(clCreateProgramWithSource) X(clCreateProgramWithBinary) X(clBuildProgram) X(clGetProgramInfo)                    \
-    X(clGetProgramBuildInfo) X(clReleaseProgram) X(clCreateKernel) X(clSetKernelArg) X(clReleaseKernel)                \
-    X(clCreateBuffer) X(clReleaseMemObject) X(clEnqueueWriteBuffer) X(clEnqueueReadBuffer)                             \
-    X(clEnqueueNDRangeKernel) X(clFlush) X(clFinish) X(clGetEventInfo) X(clReleaseEvent)
+    X(clGetPlatformIDs)                                                                                                \
+    X(clGetPlatformInfo) X(clGetDeviceIDs) X(clGetDeviceInfo) X(clCreateContext) X(clReleaseContext)                   \
+        X(clCreateCommandQueue) X(clReleaseCommandQueue) X(clCreateProgramWithSource) X(clCreateProgramWithBinary)     \
+            X(clBuildProgram) X(clGetProgramInfo) X(clGetProgramBuildInfo) X(clReleaseProgram) X(clCreateKernel)       \
+                X(clSetKernelArg) X(clReleaseKernel) X(clCreateBuffer) X(clReleaseMemObject) X(clEnqueueWriteBuffer)   \
+                    X(clEnqueueReadBuffer) X(clEnqueueNDRangeKernel) X(clFlush) X(clFinish) X(clGetEventInfo)          \
+                        X(clReleaseEvent)
 
 struct ClApi {
 #define QL_CL_MEMBER(name) decltype(&::name) name = nullptr;

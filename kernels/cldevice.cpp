@@ -8,8 +8,10 @@
 #include <chrono>
 #include <thread>
 
-namespace ql {
-namespace {
+namespace ql
+{
+namespace
+{
 
 constexpr size_t kGpuLocalSize = 16; // lanes that share a group in the GPU shape; shape.cl has the same number
 
@@ -46,9 +48,11 @@ ClDevice::ClDevice(const std::string& id, const std::string& cacheFolder, bool g
     m_traits.facts = factsOf(id);
     m_device = handleOf(id);
     if (!hasExtension(deviceString(m_device, CL_DEVICE_EXTENSIONS), "cl_khr_fp64"))
-        throw ClError(Error{ErrorCode::NoDevice, m_traits.facts.name + " has no double precision, which sums need", {}});
+        throw ClError(
+            Error{ErrorCode::NoDevice, m_traits.facts.name + " has no double precision, which sums need", {}});
     m_traits.wide = m_traits.facts.cpu && !gpuShape;
-    m_traits.zeroCopy = m_traits.facts.cpu;
+    // A simulator that claims to be both watches what is written to its own memory.
+    m_traits.zeroCopy = m_traits.facts.cpu && !m_traits.facts.gpu;
     m_traits.localSize = m_traits.wide ? 1 : kGpuLocalSize;
     cl_int status = CL_SUCCESS;
     m_context = ClContext(clApi().clCreateContext(nullptr, 1, &m_device, nullptr, nullptr, &status));
@@ -157,8 +161,10 @@ void ClDevice::wait(const ClEvent& event, int timeoutMs)
     while (!finished(event)) {
         if (steady_clock::now() - start > milliseconds(timeoutMs)) {
             abandon();
-            throw ClError(Error{ErrorCode::DeviceTimeout, "the OpenCL device " + m_traits.facts.name +
-                                    " did not finish within " + std::to_string(timeoutMs) + " ms", {}});
+            throw ClError(Error{ErrorCode::DeviceTimeout,
+                                "the OpenCL device " + m_traits.facts.name + " did not finish within " +
+                                    std::to_string(timeoutMs) + " ms",
+                                {}});
         }
         std::this_thread::sleep_for(microseconds(50));
     }

@@ -11,7 +11,8 @@
 #include <map>
 #include <string>
 
-namespace ql {
+namespace ql
+{
 
 /// How the values of a tensor lie in a kernel's source buffer.
 enum class SourceType { F32 = 0, F16 = 1, BF16 = 2 };
@@ -35,10 +36,12 @@ public:
     cl_context context() const { return m_context.get(); }
     cl_command_queue queue(int slot) const { return m_queues[slot].get(); }
     /// Compiles `file` for a source type (or loads it from the cache) on first use.
-    cl_kernel kernel(const std::string& file, const std::string& name, SourceType source, const std::string& options = {});
+    cl_kernel kernel(const std::string& file, const std::string& name, SourceType source,
+                     const std::string& options = {});
     /// True when `event` is complete; throws when its command failed.
     static bool finished(const ClEvent& event);
-    /// Blocks until `event` is complete. DeviceTimeout after `timeoutMs`: the device hangs, nothing of it is touched again.
+    /// Blocks until `event` is complete. DeviceTimeout after `timeoutMs`: the device hangs, nothing of it is touched
+    /// again.
     void wait(const ClEvent& event, int timeoutMs);
     bool abandoned() const { return m_abandoned; }
     /// Programs that came from the cache or were compiled, for tests and messages.

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kernels/clwrap.h"
 
-namespace ql {
-namespace {
+namespace ql
+{
+namespace
+{
 
 constexpr cl_int kPlatformNotFound = -1001; // CL_PLATFORM_NOT_FOUND_KHR, from the loader's extension
 
@@ -86,9 +88,8 @@ ClError::ClError(cl_int status, std::string call, std::string detail)
 
 std::string deviceString(cl_device_id device, cl_device_info what)
 {
-    return infoString([&](size_t size, void* to, size_t* needed) {
-        return clApi().clGetDeviceInfo(device, what, size, to, needed);
-    });
+    return infoString(
+        [&](size_t size, void* to, size_t* needed) { return clApi().clGetDeviceInfo(device, what, size, to, needed); });
 }
 
 std::string platformString(cl_platform_id platform, cl_platform_info what)

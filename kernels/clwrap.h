@@ -13,7 +13,8 @@
 #include <utility>
 #include <vector>
 
-namespace ql {
+namespace ql
+{
 
 class ClError : public std::exception
 {

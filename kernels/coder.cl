@@ -182,11 +182,11 @@ QL_INLINE vf encode_nearest(const coder* c, const group_params* p, vf x, int car
 {
     if (careful)
         x = QL_MASK(x != x) ? (vf)0 : x;
-    vf y = (x - p->codeMinimum) * p->inverse;
+    vf y = (x - all_lanes(p->codeMinimum)) * all_lanes(p->inverse);
     if (careful)
         y = QL_MASK(y != y) ? (vf)0 : y;
 #if QL_CODE == QL_TRUNCATE
-    *level = to_vi_rtz(lane_min(lane_max(y + p->lowest, (vf)0), (vf)p->highest));
+    *level = to_vi(lane_min(lane_max(y + all_lanes(p->lowest), (vf)0), all_lanes(p->highest)));
     return p->scale * (to_vf(*level) + p->base) + p->minimum;
 #elif QL_CODE == QL_AWAY
     const vf q = round(lane_min(lane_max(y, (vf)-127.0f), (vf)127.0f));

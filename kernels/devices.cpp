@@ -4,8 +4,10 @@
 
 #include "kernels/clwrap.h"
 
-namespace ql {
-namespace {
+namespace ql
+{
+namespace
+{
 
 OpenClDevice describe(cl_platform_id platform, cl_device_id device)
 {

@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-namespace ql {
+namespace ql
+{
 
 struct OpenClDevice {
     std::string id; ///< "opencl:PLATFORM:DEVICE"

@@ -13,10 +13,12 @@
 // Bins 0..bins-1, then: below, above, not finite, lanes past the end.
 QL_INLINE vi bin_of(vf x, vi inside, float lo, float hi, float factor, int bins)
 {
-    const vf position = (x - lo) * factor;
-    vi bin = QL_MASK(position < (vf)(float)(bins - 1)) ? to_vi_rtz(position) : (vi)(bins - 1);
-    bin = QL_MASK(x < (vf)lo) ? (vi)bins : bin;
-    bin = QL_MASK(x > (vf)hi) ? (vi)(bins + 1) : bin;
+    const vf first = all_lanes(lo), last = all_lanes(hi), top = all_lanes((float)(bins - 1));
+    // NaN becomes 0 here: converting it to a whole number is undefined.
+    const vf position = lane_min(lane_max((vf)0, (x - first) * all_lanes(factor)), top);
+    vi bin = to_vi(position);
+    bin = QL_MASK(x < first) ? (vi)bins : bin;
+    bin = QL_MASK(x > last) ? (vi)(bins + 1) : bin;
     bin = finite_mask(x) ? bin : (vi)(bins + 2);
     return inside ? bin : (vi)(bins + 3);
 }

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <vector>
 
-namespace ql {
-namespace {
+namespace ql
+{
+namespace
+{
 
 constexpr std::string_view kInclude = "#include \"";
 

@@ -8,7 +8,8 @@
 #include <string>
 #include <string_view>
 
-namespace ql {
+namespace ql
+{
 
 struct KernelFile {
     std::string_view name; ///< "statistics.cl"

@@ -147,14 +147,14 @@ QL_INLINE vf round_scale(vf s, int type, float factor)
     } else if (type == 3) {
         r = power_of_two_above(s);
     } else if (type == 4) {
-        r = e4m3_and_back(s / factor) * factor;
+        r = e4m3_and_back(s / all_lanes(factor)) * all_lanes(factor);
     }
     return QL_MASK(s > (vf)0) ? r : (vf)0;
 }
 
 QL_INLINE vf scale_for(constant float* book, int flags, vf lo, vf hi)
 {
-    return (flags & QL_ASYMMETRIC ? hi - lo : lane_max(-lo, hi)) / book[QL_BOOK_MAX];
+    return (flags & QL_ASYMMETRIC ? hi - lo : lane_max(-lo, hi)) / all_lanes(book[QL_BOOK_MAX]);
 }
 
 typedef struct {

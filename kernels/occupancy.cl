@@ -84,8 +84,8 @@ QL_INLINE void occupancy_add(occupancy* o, int16 level)
 QL_INLINE uint sum_bytes(uint16 v, int byte)
 {
     const uint16 one = (v >> (8 * byte)) & 255u;
-    const uint8 a = one.lo + one.hi;
-    const uint4 b = a.lo + a.hi;
+    const uint8 a = QL_LOW8(uint, one) + QL_HIGH8(uint, one);
+    const uint4 b = QL_LOW4(uint, a) + QL_HIGH4(uint, a);
     return b.s0 + b.s1 + b.s2 + b.s3;
 }
 QL_INLINE void occupancy_spill(occupancy* o)

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kernels/openclprivate.h"
 
-namespace ql {
+namespace ql
+{
 
 OpenClBackend::OpenClBackend(std::unique_ptr<Private> state) : d(std::move(state)) {}
 OpenClBackend::~OpenClBackend() = default;

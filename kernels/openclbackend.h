@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // OpenClBackend: the quantizer on an OpenCL device. All OpenCL calls happen on one worker thread that it owns. Work it
-// cannot take - small tensors, formats without a kernel, a device that failed - goes to `fallback`, with the reason kept.
+// cannot take - small tensors, formats without a kernel, a device that failed - goes to `fallback`, with the reason
+// kept.
 #pragma once
 
 #include "core/compute/backend.h"
@@ -11,7 +12,8 @@
 #include <memory>
 #include <string>
 
-namespace ql {
+namespace ql
+{
 
 struct OpenClOptions {
     std::string cacheFolder; ///< of compiled kernels; empty: none are kept
@@ -19,7 +21,7 @@ struct OpenClOptions {
     int64_t smallestTensor = int64_t(1) << 20;
     bool gpuShape = false;   ///< kernels in their GPU shape on any device
     int64_t sliceValues = 0; ///< fixed slice size; 0: slices of at most 50 ms
-    int timeoutMs = 10000;   ///< a slice that takes longer means that the device hangs
+    int timeoutMs = 30000;   ///< a slice that takes longer (the first one compiles) means that the device hangs
 };
 
 class OpenClBackend : public Backend
@@ -68,8 +70,8 @@ Result<std::shared_ptr<Backend>> makeOpenClBackend(const std::string& deviceId, 
 
 struct SelfTestResult {
     bool passed = false;
-    std::string detail;          ///< "342 cases, 0 differences", or the first difference
-    double bytesPerSecond = 0;   ///< of INT4 group 128 measured on 16 Mi values
+    std::string detail;        ///< "342 cases, 0 differences", or the first difference
+    double bytesPerSecond = 0; ///< of INT4 group 128 measured on 16 Mi values
 };
 /// Compares the device with the reference on every kernel; about a second.
 SelfTestResult selfTest(Backend& device, Backend& reference);

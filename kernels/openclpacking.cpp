@@ -6,8 +6,10 @@
 
 #include <algorithm>
 
-namespace ql {
-namespace {
+namespace ql
+{
+namespace
+{
 
 constexpr int64_t kBundleValues = 32768;
 constexpr int64_t kBlocksPerGroup = 256;
@@ -63,14 +65,25 @@ void OpenClBackend::Private::packBlocks(Tile& tile, const QuantPlan& plan, const
     if (row.kind == FormatKind::Ggml) {
         const bool minimum = p.scheme.format == Format::Q4_1 || p.scheme.format == Format::Q5_1;
         ClLaunch(device->kernel("pack.cl", "pack_ggml", SourceType::F32))
-            .arg(codes).arg(params).arg(cl_ulong(groups)).arg(cl_uint(kBlocksPerGroup)).arg(cl_int(row.bits))
-            .arg(cl_int(minimum)).arg(cl_int(row.blockBytes)).arg(out)
+            .arg(codes)
+            .arg(params)
+            .arg(cl_ulong(groups))
+            .arg(cl_uint(kBlocksPerGroup))
+            .arg(cl_int(row.bits))
+            .arg(cl_int(minimum))
+            .arg(cl_int(row.blockBytes))
+            .arg(out)
             .run(tile.queue(), (groups + kBlocksPerGroup - 1) / kBlocksPerGroup, device->traits().localSize);
     } else {
         const cl_ulong rows = cl_ulong(groups) / cl_ulong(plan.groupsPerRow);
         ClLaunch(device->kernel("pack.cl", "pack_micro", SourceType::F32))
-            .arg(codes).arg(params).arg(rows).arg(cl_ulong(plan.groupsPerRow))
-            .arg(cl_int(p.scheme.format == Format::NVFP4)).arg(p.globalScale).arg(out)
+            .arg(codes)
+            .arg(params)
+            .arg(rows)
+            .arg(cl_ulong(plan.groupsPerRow))
+            .arg(cl_int(p.scheme.format == Format::NVFP4))
+            .arg(p.globalScale)
+            .arg(out)
             .run(tile.queue(), size_t(rows), device->traits().localSize);
     }
     tile.read(out, tile.blocks.size(), tile.blocks.data());
@@ -98,8 +111,13 @@ Result<std::vector<std::byte>> OpenClBackend::packRows(const QuantizedTensor& q,
             tile.bytes.resize(size_t(tile.items * rowBytes));
             const ClMemory& out = tile.scratch(0, tile.bytes.size());
             ClLaunch(d->device->kernel("pack.cl", nibbles ? "pack_nibbles" : "pack_bits", SourceType::F32))
-                .arg(tile.source()).arg(tile.base()).arg(cl_ulong(q.cols)).arg(cl_int(format.bits))
-                .arg(cl_ulong(rowBytes)).arg(out).run(tile.queue(), size_t(tile.items), d->device->traits().localSize);
+                .arg(tile.source())
+                .arg(tile.base())
+                .arg(cl_ulong(q.cols))
+                .arg(cl_int(format.bits))
+                .arg(cl_ulong(rowBytes))
+                .arg(out)
+                .run(tile.queue(), size_t(tile.items), d->device->traits().localSize);
             tile.read(out, tile.bytes.size(), tile.bytes.data());
         };
         const auto collect = [&](Tile& tile) {
@@ -147,9 +165,19 @@ Status OpenClBackend::dequantize(const QuantizedTensor& q, float* out, const Job
             const ClMemory& params = tile.scratch(1, tile.parameters.size() * sizeof(float));
             tile.write(params, tile.parameters.size() * sizeof(float), tile.parameters.data());
             ClLaunch(d->device->kernel("dequantize.cl", "dequantize", SourceType::F32))
-                .arg(tile.source()).arg(tile.base()).arg(cl_ulong(tile.first)).arg(cl_ulong(first)).arg(cl_ulong(count))
-                .arg(cl_uint(perBundle)).arg(cl_ulong(perRow)).arg(cl_ulong(cols)).arg(cl_uint(size))
-                .arg(cl_int(perTensor)).arg(values.memory()).arg(params).arg(to)
+                .arg(tile.source())
+                .arg(tile.base())
+                .arg(cl_ulong(tile.first))
+                .arg(cl_ulong(first))
+                .arg(cl_ulong(count))
+                .arg(cl_uint(perBundle))
+                .arg(cl_ulong(perRow))
+                .arg(cl_ulong(cols))
+                .arg(cl_uint(size))
+                .arg(cl_int(perTensor))
+                .arg(values.memory())
+                .arg(params)
+                .arg(to)
                 .run(tile.queue(), size_t(tile.items), d->device->traits().localSize);
             tile.read(to, tile.values.size() * sizeof(float), tile.values.data());
         };

@@ -7,8 +7,10 @@
 
 #include <algorithm>
 
-namespace ql {
-namespace {
+namespace ql
+{
+namespace
+{
 
 /// Whether everything tensor-wide follows from the range of the values (and from group scales).
 bool rangeSuffices(const Scheme& scheme)
@@ -87,7 +89,8 @@ Result<TensorParameters> OpenClBackend::prepare(const TensorView& tensor, const 
         const auto enqueue = [&](Tile& tile) {
             tile.values.resize(tileGroups(tile, plan));
             const ClMemory& scales = tile.scratch(0, tile.values.size() * sizeof(float));
-            ClLaunch launch(d->device->kernel("quantize.cl", "group_scales", TilePass::sourceType(tensor), plan.options));
+            ClLaunch launch(
+                d->device->kernel("quantize.cl", "group_scales", TilePass::sourceType(tensor), plan.options));
             groupArguments(launch, tile, plan);
             launch.arg(buffers.book).arg(scales).run(tile.queue(), size_t(tile.items), d->device->traits().localSize);
             tile.read(scales, tile.values.size() * sizeof(float), tile.values.data());

@@ -16,7 +16,8 @@
 #include <mutex>
 #include <optional>
 
-namespace ql {
+namespace ql
+{
 
 struct OpenClBackend::Private {
     OpenClOptions options;
@@ -25,7 +26,7 @@ struct OpenClBackend::Private {
     std::optional<ClDevice> device; ///< made, used and destroyed on the worker
     std::atomic<int64_t> smallestTensor = 0;
     std::atomic<bool> failed = false; ///< a device that was given up is not asked again
-    mutable std::mutex mutex;       ///< guards what follows
+    mutable std::mutex mutex;         ///< guards what follows
     std::string lastFallback;
     std::map<std::string, double> rates; ///< values per ms by kind of pass
     std::mutex deviceMutex;              ///< one pass at a time: two would only share the device
@@ -109,8 +110,12 @@ class PlanBuffers
 {
 public:
     PlanBuffers(OpenClBackend::Private& d, const QuantPlan& plan, const TensorParameters& p)
-        : m_book(d, plan.book), m_codes(d, plan.codes), m_blockScales(d, p.scaleScales), book(m_book.memory()),
-          codes(m_codes.memory()), blockScales(m_blockScales.memory())
+        : m_book(d, plan.book)
+        , m_codes(d, plan.codes)
+        , m_blockScales(d, p.scaleScales)
+        , book(m_book.memory())
+        , codes(m_codes.memory())
+        , blockScales(m_blockScales.memory())
     {
     }
 
@@ -130,10 +135,17 @@ inline size_t tileGroups(const Tile& tile, const QuantPlan& plan)
 /// The arguments that all kernels over groups begin with.
 inline void groupArguments(ClLaunch& launch, const Tile& tile, const QuantPlan& plan)
 {
-    launch.arg(tile.source()).arg(tile.base()).arg(cl_ulong(tile.first)).arg(cl_ulong(plan.origin))
-        .arg(cl_ulong(plan.firstGroup + tile.firstItem * plan.perBundle)).arg(cl_ulong(tileGroups(tile, plan)))
-        .arg(cl_uint(plan.perBundle)).arg(cl_ulong(plan.groupsPerRow)).arg(cl_ulong(plan.cols))
-        .arg(cl_uint(plan.groupSize)).arg(cl_int(plan.flags));
+    launch.arg(tile.source())
+        .arg(tile.base())
+        .arg(cl_ulong(tile.first))
+        .arg(cl_ulong(plan.origin))
+        .arg(cl_ulong(plan.firstGroup + tile.firstItem * plan.perBundle))
+        .arg(cl_ulong(tileGroups(tile, plan)))
+        .arg(cl_uint(plan.perBundle))
+        .arg(cl_ulong(plan.groupsPerRow))
+        .arg(cl_ulong(plan.cols))
+        .arg(cl_uint(plan.groupSize))
+        .arg(cl_int(plan.flags));
 }
 
 } // namespace ql

@@ -6,8 +6,10 @@
 
 #include <algorithm>
 
-namespace ql {
-namespace {
+namespace ql
+{
+namespace
+{
 
 // As in measure.cl, quantize.cl and sweep.cl.
 constexpr size_t kSums = 9;
@@ -77,8 +79,14 @@ Result<ErrorMetrics> OpenClBackend::measure(const TensorView& tensor, const Sche
             const ClMemory& counts = tile.scratch(1, tile.counts.size() * sizeof(cl_uint));
             ClLaunch launch(d->device->kernel("measure.cl", "measure", TilePass::sourceType(tensor), plan.options));
             groupArguments(launch, tile, plan);
-            launch.arg(plan.key1).arg(plan.key2).arg(buffers.book).arg(buffers.blockScales).arg(plan.levels).arg(sums)
-                .arg(counts).run(tile.queue(), size_t(tile.items), d->device->traits().localSize);
+            launch.arg(plan.key1)
+                .arg(plan.key2)
+                .arg(buffers.book)
+                .arg(buffers.blockScales)
+                .arg(plan.levels)
+                .arg(sums)
+                .arg(counts)
+                .run(tile.queue(), size_t(tile.items), d->device->traits().localSize);
             tile.read(sums, tile.sums.size() * sizeof(double), tile.sums.data());
             tile.read(counts, tile.counts.size() * sizeof(cl_uint), tile.counts.data());
         };
@@ -171,8 +179,14 @@ Result<QuantizedTensor> OpenClBackend::quantizeRows(const TensorView& tensor, co
             const ClMemory& params = tile.scratch(1, tile.values.size() * sizeof(float));
             ClLaunch launch(d->device->kernel("quantize.cl", "quantize", TilePass::sourceType(tensor), plan.options));
             groupArguments(launch, tile, plan);
-            launch.arg(plan.key1).arg(plan.key2).arg(buffers.book).arg(buffers.blockScales).arg(buffers.codes).arg(codes)
-                .arg(params).run(tile.queue(), size_t(tile.items), d->device->traits().localSize);
+            launch.arg(plan.key1)
+                .arg(plan.key2)
+                .arg(buffers.book)
+                .arg(buffers.blockScales)
+                .arg(buffers.codes)
+                .arg(codes)
+                .arg(params)
+                .run(tile.queue(), size_t(tile.items), d->device->traits().localSize);
             d->packBlocks(tile, plan, parameters, codes, params);
             tile.read(codes, tile.bytes.size(), tile.bytes.data());
             tile.read(params, tile.values.size() * sizeof(float), tile.values.data());

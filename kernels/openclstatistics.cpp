@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <limits>
 
-namespace ql {
-namespace {
+namespace ql
+{
+namespace
+{
 
 // As in statistics.cl.
 constexpr int64_t kBlock = 4096;
@@ -47,7 +49,11 @@ Result<TensorStats> OpenClBackend::statistics(const TensorView& tensor, const Jo
             tile.sums.resize(size_t(ceilDiv(tile.count, kBlock)) * kStats);
             const ClMemory& out = tile.scratch(0, tile.sums.size() * sizeof(double));
             ClLaunch(d->device->kernel("statistics.cl", "statistics", TilePass::sourceType(tensor)))
-                .arg(tile.source()).arg(tile.base()).arg(cl_ulong(tile.count)).arg(cl_uint(kBlocksPerGroup)).arg(out)
+                .arg(tile.source())
+                .arg(tile.base())
+                .arg(cl_ulong(tile.count))
+                .arg(cl_uint(kBlocksPerGroup))
+                .arg(out)
                 .run(tile.queue(), size_t(tile.items), d->device->traits().localSize);
             tile.read(out, tile.sums.size() * sizeof(double), tile.sums.data());
         };
@@ -65,7 +71,8 @@ Result<TensorStats> OpenClBackend::statistics(const TensorView& tensor, const Jo
                                            [&] { return d->fallback->statistics(tensor, job); });
 }
 
-Result<Histogram> OpenClBackend::histogram(const TensorView& tensor, float lo, float hi, int bins, const JobControl& job)
+Result<Histogram> OpenClBackend::histogram(const TensorView& tensor, float lo, float hi, int bins,
+                                           const JobControl& job)
 {
     const auto onDevice = [&]() -> Result<Histogram> {
         Histogram all;
@@ -81,8 +88,15 @@ Result<Histogram> OpenClBackend::histogram(const TensorView& tensor, float lo, f
             const ClMemory& out = tile.scratch(0, tile.counts.size() * sizeof(cl_uint));
             const cl_ulong perGroup = cl_ulong(ceilDiv(tile.count, int64_t(groups)));
             ClLaunch(d->device->kernel("histogram.cl", "histogram", TilePass::sourceType(tensor)))
-                .arg(tile.source()).arg(tile.base()).arg(cl_ulong(tile.count)).arg(perGroup).arg(lo).arg(hi)
-                .arg(all.binsPerUnit()).arg(cl_int(bins)).arg(out)
+                .arg(tile.source())
+                .arg(tile.base())
+                .arg(cl_ulong(tile.count))
+                .arg(perGroup)
+                .arg(lo)
+                .arg(hi)
+                .arg(all.binsPerUnit())
+                .arg(cl_int(bins))
+                .arg(out)
                 .run(tile.queue(), groups, d->device->traits().localSize);
             tile.read(out, tile.counts.size() * sizeof(cl_uint), tile.counts.data());
         };

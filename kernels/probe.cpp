@@ -19,12 +19,14 @@
 
 extern char** environ; // NOLINT: POSIX declares it nowhere else
 
-namespace ql {
+namespace ql
+{
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(OpenClDevice, id, name, vendor, platform, version, driver, gpu, cpu, globalMemory,
                                    maxAllocation, computeUnits, correctlyRoundedDivide, denormals)
 
-namespace {
+namespace
+{
 
 using Json = nlohmann::json;
 using Clock = std::chrono::steady_clock;

@@ -12,8 +12,10 @@
 #include <system_error>
 #include <unistd.h>
 
-namespace ql {
-namespace {
+namespace ql
+{
+namespace
+{
 
 std::string hex(uint64_t value)
 {

@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-namespace ql {
+namespace ql
+{
 
 class ProgramCache
 {

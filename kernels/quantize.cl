@@ -62,8 +62,13 @@ QL_BODY quantize_body(const global source_t* x, ulong base, ulong firstValue, ul
                 encode(&c, &p, v, start + offset + i, batch.careful[k], &level);
                 store_codes(codes_of(level, codes), n - i, to + i);
             }
-            if (QL_LANE == 0)
-                vstore4((float4)(p.scale, p.zero, p.minimum, p.scaleCode), first + k, params);
+            if (QL_LANE == 0) {
+                global float* facts = params + (first + k) * QL_PARAMS;
+                facts[0] = p.scale;
+                facts[1] = p.zero;
+                facts[2] = p.minimum;
+                facts[3] = p.scaleCode;
+            }
         }
         first += count;
     }

@@ -8,15 +8,38 @@
 #include <algorithm>
 #include <limits>
 
-namespace ql {
-namespace {
+namespace ql
+{
+namespace
+{
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr int64_t kBundleValues = 32768;
 constexpr int64_t kLargestGroup = int64_t(1) << 24; // a slice holds whole groups
 // The rest repeats what coder.cl and limits.cl define.
-enum Book { Thresholds = 0, Values = 16, First = 32, Last, ClipLo, ClipHi, Max, Global, Ratio, AbsoluteLimit, Scale = 41,
-            Inverse, Zero, TopLevel, Lo, Hi, Offset, DynamicLimits = 48, DynamicValues = 303, Sigmas = 559, Size = 562 };
+enum Book {
+    Thresholds = 0,
+    Values = 16,
+    First = 32,
+    Last,
+    ClipLo,
+    ClipHi,
+    Max,
+    Global,
+    Ratio,
+    AbsoluteLimit,
+    Scale = 41,
+    Inverse,
+    Zero,
+    TopLevel,
+    Lo,
+    Hi,
+    Offset,
+    DynamicLimits = 48,
+    DynamicValues = 303,
+    Sigmas = 559,
+    Size = 562
+};
 enum Code { Uniform, Table, E4M3, E5M2, Truncate, Away };
 enum Limits { Range, Sigma, Search, Given, GgmlFull, GgmlMin, GgmlAmax, GgmlFit };
 enum Flags { Asymmetric = 1, PowerOfTwoScale = 2, Double = 4, WholeTensor = 8, ScaleTypeShift = 8 };
@@ -97,7 +120,8 @@ void fillBook(const TensorParameters& p, QuantPlan& plan)
     std::fill_n(b.begin(), 16, kInfinity);
     if (book.levels.size() <= 16) {
         std::copy(book.thresholds.begin(), book.thresholds.end(), b.begin() + Thresholds);
-        std::transform(book.levels.begin(), book.levels.end(), b.begin() + Values, [](const Level& l) { return l.value; });
+        std::transform(book.levels.begin(), book.levels.end(), b.begin() + Values,
+                       [](const Level& l) { return l.value; });
     }
     b[First] = book.levels.front().value;
     b[Last] = book.levels.back().value;
@@ -168,7 +192,8 @@ QuantPlan QuantPlan::make(const TensorParameters& p, int64_t firstRow, int64_t r
         return plan;
     fillBook(p, plan);
     divide(p, firstRow, rows, plan);
-    plan.options = "-DQL_CODE=" + std::to_string(codeOf(p.scheme.format)) + " -DQL_LIMITS=" + std::to_string(limitsOf(p));
+    plan.options =
+        "-DQL_CODE=" + std::to_string(codeOf(p.scheme.format)) + " -DQL_LIMITS=" + std::to_string(limitsOf(p));
     if (plan.levels <= 16)
         plan.options += " -DQL_SMALL";
     if (p.scheme.rounding == Rounding::Stochastic)

@@ -10,15 +10,16 @@
 #include <string>
 #include <vector>
 
-namespace ql {
+namespace ql
+{
 
 struct QuantPlan {
     /// Why there is no kernel for it; empty if there is one.
     std::string unsupported;
-    std::string options;       ///< build options
-    std::vector<float> book;   ///< constants, laid out as coder.cl says
-    std::vector<uint8_t> codes;///< of each level
-    int flags = 0;             ///< as limits.cl says
+    std::string options;        ///< build options
+    std::vector<float> book;    ///< constants, laid out as coder.cl says
+    std::vector<uint8_t> codes; ///< of each level
+    int flags = 0;              ///< as limits.cl says
     uint32_t levels = 0;
     uint32_t key1 = 0, key2 = 0; ///< of stochastic rounding
 

@@ -12,8 +12,10 @@
 #include <cstring>
 #include <limits>
 
-namespace ql {
-namespace {
+namespace ql
+{
+namespace
+{
 
 constexpr int64_t kRows = 6;
 constexpr int64_t kCols = 320; // whole blocks, and a tail for groups of 128
@@ -120,7 +122,8 @@ void compareScheme(Backend& device, Backend& reference, const TensorView& tensor
         c.check(sameBytes(got->scales, wanted->scales) && got->zeros == wanted->zeros, name + ", scales");
         c.check(got->blocks == wanted->blocks, name + ", packed blocks");
         std::vector<float> a(size_t(tensor.count())), b(size_t(tensor.count()));
-        const bool done = device.dequantize(*wanted, a.data(), {}).ok() && reference.dequantize(*wanted, b.data(), {}).ok();
+        const bool done =
+            device.dequantize(*wanted, a.data(), {}).ok() && reference.dequantize(*wanted, b.data(), {}).ok();
         c.check(done && sameBytes(a, b), name + ", dequantized values");
     }
     const auto gotMetrics = device.measure(tensor, scheme, {});

@@ -14,15 +14,20 @@
 #define QL_SOURCE 0
 #endif
 
-// Compilers give up on inlining when several kernels share a helper, and then keep its sums in memory.
-#define QL_INLINE inline __attribute__((always_inline))
+// Compilers give up on inlining when several kernels share a helper, and then keep its sums in memory. Simulators take
+// kernels unoptimised and call helpers.
+#ifdef __SPIR__
+#define QL_INLINE static inline
+#else
+#define QL_INLINE static inline __attribute__((always_inline))
+#endif
 // Rare paths; they get copies of what the usual path keeps in registers.
-#define QL_OUTLINE __attribute__((noinline))
+#define QL_OUTLINE static __attribute__((noinline))
 // Bodies of kernels. Drivers make several versions of a kernel, which then share one body; with barriers they cannot.
 #ifdef QL_WIDE
-#define QL_BODY __attribute__((noinline)) void
+#define QL_BODY static __attribute__((noinline)) void
 #else
-#define QL_BODY inline __attribute__((always_inline)) void
+#define QL_BODY QL_INLINE void
 #endif
 
 #ifdef QL_WIDE
@@ -54,8 +59,7 @@ typedef QL_VEC(double) vd;
 
 #ifdef QL_WIDE
 #define to_vf convert_float16
-#define to_vi convert_int16
-#define to_vi_rtz convert_int16_rtz
+#define to_vi convert_int16 // rounds towards zero
 #define to_vd convert_double16
 #define as_vf as_float16
 #define as_vi as_int16
@@ -63,7 +67,6 @@ typedef QL_VEC(double) vd;
 #else
 #define to_vf convert_float
 #define to_vi convert_int
-#define to_vi_rtz convert_int_rtz
 #define to_vd convert_double
 #define as_vf as_float
 #define as_vi as_int
@@ -81,7 +84,7 @@ typedef ushort source_t;
 // Hardware prefetchers stop at pages; asking a few KiB ahead is worth half of the bandwidth on some CPUs.
 QL_INLINE void fetch_ahead(const global source_t* x, uint bytes)
 {
-#if defined(QL_WIDE) && defined(__clang__)
+#if defined(QL_WIDE) && defined(__clang__) && !defined(__SPIR__)
     __builtin_prefetch((const void*)(uintptr_t)((const global char*)x + bytes));
 #endif
 }
@@ -126,6 +129,15 @@ QL_INLINE vf load_tail(const global source_t* x, int n)
 #endif
 }
 
+// The same number in all lanes; spelled out for the sake of simulators, as the halves below.
+QL_INLINE vf all_lanes(float x)
+{
+#ifdef QL_WIDE
+    return (float16)(x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x);
+#else
+    return x;
+#endif
+}
 QL_INLINE vi lane_mask(int n)
 {
     return QL_MASK(QL_LANE_NUMBERS < (vi)n);
@@ -161,45 +173,38 @@ QL_INLINE vf lane_max(vf a, vf b)
     const type##16 all = vload16(0, shared);                                                                           \
     QL_BARRIER()
 #endif
+// Halves, spelled out: simulators take .lo and .hi for reads of uninitialised lanes.
+#define QL_LOW8(type, v) ((type##8)((v).s0, (v).s1, (v).s2, (v).s3, (v).s4, (v).s5, (v).s6, (v).s7))
+#define QL_HIGH8(type, v) ((type##8)((v).s8, (v).s9, (v).sa, (v).sb, (v).sc, (v).sd, (v).se, (v).sf))
+#define QL_LOW4(type, v) ((type##4)((v).s0, (v).s1, (v).s2, (v).s3))
+#define QL_HIGH4(type, v) ((type##4)((v).s4, (v).s5, (v).s6, (v).s7))
+#define QL_ADD(a, b) ((a) + (b))
+#define QL_LARGER(a, b) ((b) > (a) ? (b) : (a))
+#define QL_REDUCE(type, combine, v)                                                                                    \
+    QL_GATHER(type, v);                                                                                                \
+    const type##8 by8 = combine(QL_LOW8(type, all), QL_HIGH8(type, all));                                              \
+    const type##4 by4 = combine(QL_LOW4(type, by8), QL_HIGH4(type, by8));                                              \
+    const type by2[2] = {combine(by4.s0, by4.s2), combine(by4.s1, by4.s3)};                                            \
+    return combine(by2[0], by2[1])
 QL_INLINE double sum_lanes(vd v, local double* scratch)
 {
-    QL_GATHER(double, v);
-    const double8 a = all.lo + all.hi;
-    const double4 b = a.lo + a.hi;
-    const double2 c = b.lo + b.hi;
-    return c.lo + c.hi;
+    QL_REDUCE(double, QL_ADD, v);
 }
 QL_INLINE float fsum_lanes(vf v, local double* scratch)
 {
-    QL_GATHER(float, v);
-    const float8 a = all.lo + all.hi;
-    const float4 b = a.lo + a.hi;
-    const float2 c = b.lo + b.hi;
-    return c.lo + c.hi;
+    QL_REDUCE(float, QL_ADD, v);
 }
 QL_INLINE double max_lanes(vd v, local double* scratch)
 {
-    QL_GATHER(double, v);
-    const double8 a = all.hi > all.lo ? all.hi : all.lo;
-    const double4 b = a.hi > a.lo ? a.hi : a.lo;
-    const double2 c = b.hi > b.lo ? b.hi : b.lo;
-    return c.hi > c.lo ? c.hi : c.lo;
+    QL_REDUCE(double, QL_LARGER, v);
 }
 QL_INLINE float fmax_lanes(vf v, local double* scratch)
 {
-    QL_GATHER(float, v);
-    const float8 a = all.hi > all.lo ? all.hi : all.lo;
-    const float4 b = a.hi > a.lo ? a.hi : a.lo;
-    const float2 c = b.hi > b.lo ? b.hi : b.lo;
-    return c.hi > c.lo ? c.hi : c.lo;
+    QL_REDUCE(float, QL_LARGER, v);
 }
 QL_INLINE uint umax_lanes(vu v, local double* scratch)
 {
-    QL_GATHER(uint, v);
-    const uint8 a = max(all.lo, all.hi);
-    const uint4 b = max(a.lo, a.hi);
-    const uint2 c = max(b.lo, b.hi);
-    return max(c.lo, c.hi);
+    QL_REDUCE(uint, QL_LARGER, v);
 }
 
 // Sixteen numbers of one work item as lanes, and back; the way to compute on one number per group.

@@ -79,7 +79,7 @@ QL_INLINE void moments_add(block_moments* m, const global source_t* x, int n, fl
     }
 }
 
-void block_statistics(const global source_t* x, int n, global double* out, local double* scratch)
+QL_BODY block_statistics(const global source_t* x, int n, global double* out, local double* scratch)
 {
     block_range r = {(vf)INFINITY, (vf)-INFINITY, (vf)0, (vi)0, (vi)0, (vi)0, (vi)INT_MAX, (vu)0};
     int careful = QL_ALWAYS_CAREFUL || n % QL_LANES != 0;
@@ -101,7 +101,7 @@ void block_statistics(const global source_t* x, int n, global double* out, local
     const double infs = sum_lanes(to_vd(r.infs), scratch);
     const double finite = n - nans - infs;
     const double zeros = sum_lanes(to_vd(r.zeros), scratch);
-    const double first = -max_lanes(-to_vd(r.first), scratch);
+    const uint first = ~umax_lanes(~as_vu(r.first), scratch); // the lowest index
     const float k = normaliser(umax_lanes(r.top, scratch));
     const float rough = (float)(sum_lanes(to_vd(r.sum), scratch) / max(finite, 1.0));
     // A rough mean that overflowed in f32 is no use; any pivot is correct.
@@ -119,7 +119,7 @@ void block_statistics(const global source_t* x, int n, global double* out, local
         out[1] = zeros;
         out[2] = nans;
         out[3] = infs;
-        out[4] = first < (double)INT_MAX ? first : -1.0;
+        out[4] = first < (uint)INT_MAX ? (double)first : -1.0;
         out[5] = lo;
         out[6] = hi;
         out[7] = (pivot + shift) * unit;

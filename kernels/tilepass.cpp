@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace ql {
-namespace {
+namespace ql
+{
+namespace
+{
 
 using Clock = std::chrono::steady_clock;
 constexpr double kTargetMs = 40; // from start to end of a slice; two share the device, so each computes for about half
@@ -53,7 +55,7 @@ SourceType TilePass::sourceType(const TensorView& tensor)
     const auto bytes = tensor.bytes();
     if (!bytes || !aligned(bytes->data(), tensor.dtype() == DType::F32 ? 4 : 2))
         return SourceType::F32;
-    return tensor.dtype() == DType::F16 ? SourceType::F16
+    return tensor.dtype() == DType::F16    ? SourceType::F16
            : tensor.dtype() == DType::BF16 ? SourceType::BF16
                                            : SourceType::F32;
 }
@@ -101,7 +103,8 @@ void TilePass::start(Tile& tile, const TensorView& tensor, bool raw, const std::
 {
     m_worker.run([&] {
         if (m_device.abandoned())
-            throw ClError(Error{ErrorCode::DeviceTimeout, "the OpenCL device was given up after it did not answer", {}});
+            throw ClError(
+                Error{ErrorCode::DeviceTimeout, "the OpenCL device was given up after it did not answer", {}});
         tile.m_inFlight = true;
         tile.m_done = ClEvent();
         tile.m_start = Clock::now();
@@ -133,14 +136,17 @@ void TilePass::drain()
 {
     m_worker.run([&] {
         for (Tile& tile : m_tiles) {
+            if (!tile.m_inFlight || m_device.abandoned())
+                continue;
             try {
-                if (tile.m_inFlight && !m_device.abandoned() && tile.m_done)
+                if (tile.m_done)
                     m_device.wait(tile.m_done, m_limits.timeoutMs);
-                else if (tile.m_inFlight && !m_device.abandoned())
-                    clApi().clFinish(tile.m_queue);
             } catch (const ClError&) {
-                continue; // the error that led here is already on its way
+                // The error that led here is already on its way.
             }
+            // A failed command says nothing about those before it in the queue.
+            if (!m_device.abandoned())
+                clApi().clFinish(tile.m_queue);
         }
         for (Tile& tile : m_tiles) {
             if (m_device.abandoned())

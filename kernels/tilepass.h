@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// TilePass: one walk over a tensor in slices that the device finishes within about 50 ms. Values are used in place where
-// the device can (zero copy), else staged; two slices are in flight, each on its own queue, so that decoding, transfer
-// and kernels overlap. Runs on the caller's thread and hands OpenCL calls to the worker; memory is two slices at most.
+// TilePass: one walk over a tensor in slices that the device finishes within about 50 ms. Values are used in place
+// where the device can (zero copy), else staged; two slices are in flight, each on its own queue, so that decoding,
+// transfer and kernels overlap. Runs on the caller's thread and hands OpenCL calls to the worker; memory is two slices
+// at most.
 #pragma once
 
 #include "core/base/jobcontrol.h"
@@ -16,7 +17,8 @@
 #include <functional>
 #include <vector>
 
-namespace ql {
+namespace ql
+{
 
 /// One slice in flight. Its buffers are kept and reused by the pass.
 class Tile

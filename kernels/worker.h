@@ -12,7 +12,8 @@
 #include <stop_token>
 #include <thread>
 
-namespace ql {
+namespace ql
+{
 
 class Worker
 {

@@ -12,7 +12,8 @@
 #include <bit>
 #include <cmath>
 
-namespace ql::test {
+namespace ql::test
+{
 
 inline bool sameBits(const std::vector<float>& a, const std::vector<float>& b)
 {
@@ -34,7 +35,10 @@ inline QString difference(const QuantizedTensor& got, const QuantizedTensor& wan
     }
     if (got.codes.size() != wanted.codes.size() || got.scales.size() != wanted.scales.size())
         return QString("%1 codes and %2 scales, not %3 and %4")
-            .arg(got.codes.size()).arg(got.scales.size()).arg(wanted.codes.size()).arg(wanted.scales.size());
+            .arg(got.codes.size())
+            .arg(got.scales.size())
+            .arg(wanted.codes.size())
+            .arg(wanted.scales.size());
     if (!sameBits(got.mins, wanted.mins))
         return "minima";
     if (got.zeros != wanted.zeros)

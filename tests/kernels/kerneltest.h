@@ -13,7 +13,8 @@
 
 #include <QTest>
 
-namespace ql::test {
+namespace ql::test
+{
 
 inline OpenClOptions testOptions(bool gpuShape)
 {
@@ -21,6 +22,7 @@ inline OpenClOptions testOptions(bool gpuShape)
     options.cacheFolder = QL_KERNEL_CACHE;
     options.smallestTensor = 0;
     options.gpuShape = gpuShape;
+    options.timeoutMs = 120000; // the first launch compiles, on a machine that may be busy
     options.sliceValues = 3000; // so that small tensors run in several slices
     return options;
 }
@@ -38,8 +40,8 @@ inline OpenClBackend& device(bool gpuShape = false)
     static std::shared_ptr<OpenClBackend> backends[2];
     auto& backend = backends[gpuShape];
     if (!backend) {
-        const auto created =
-            OpenClBackend::create("opencl:0:0", std::shared_ptr<Backend>(&fallback(), [](Backend*) {}), testOptions(gpuShape));
+        const auto created = OpenClBackend::create("opencl:0:0", std::shared_ptr<Backend>(&fallback(), [](Backend*) {}),
+                                                   testOptions(gpuShape));
         if (!created)
             qFatal("the kernel tests need an OpenCL device (pocl-opencl-icd): %s", created.error().text().c_str());
         backend = *created;
@@ -56,15 +58,40 @@ inline const std::vector<std::string>& schemeTexts()
             if (row.kind != FormatKind::Keep)
                 all.emplace_back(row.name);
         }
-        for (const char* more :
-             {"int2,group=16", "int4,range=full", "int4,group=32,asym", "int8,asym", "int3,asym,group=1024", "int4,tensor",
-              "int8,tensor,asym", "int8,channel", "int4,channel,asym", "int4,clip=ratio:0.8", "int4,clip=abs:0.03",
-              "int4,clip=sigma:2", "int8,asym,clip=sigma:1.7", "int4,clip=mse", "int4,asym,group=64,clip=mse",
-              "int4,clip=kl,group=32", "int4,scale=f32", "int4,scale=bf16", "int4,scale=e8m0", "int4,scale=e4m3",
-              "int4,asym,scale=e4m3", "int4,double", "nf4,double", "int4,round=stochastic:7", "int8,asym,round=stochastic:1",
-              "nf4,round=stochastic:12345678901", "fp8-e4m3,round=stochastic:3", "fp8-e5m2,round=stochastic:3",
-              "fp8-e4m3,tensor", "fp8-e5m2,group=32", "nf4,clip=mse", "nf4,tensor", "e2m1,scale=e8m0,group=32",
-              "int4,tensor,round=stochastic:9"})
+        for (const char* more : {"int2,group=16",
+                                 "int4,range=full",
+                                 "int4,group=32,asym",
+                                 "int8,asym",
+                                 "int3,asym,group=1024",
+                                 "int4,tensor",
+                                 "int8,tensor,asym",
+                                 "int8,channel",
+                                 "int4,channel,asym",
+                                 "int4,clip=ratio:0.8",
+                                 "int4,clip=abs:0.03",
+                                 "int4,clip=sigma:2",
+                                 "int8,asym,clip=sigma:1.7",
+                                 "int4,clip=mse",
+                                 "int4,asym,group=64,clip=mse",
+                                 "int4,clip=kl,group=32",
+                                 "int4,scale=f32",
+                                 "int4,scale=bf16",
+                                 "int4,scale=e8m0",
+                                 "int4,scale=e4m3",
+                                 "int4,asym,scale=e4m3",
+                                 "int4,double",
+                                 "nf4,double",
+                                 "int4,round=stochastic:7",
+                                 "int8,asym,round=stochastic:1",
+                                 "nf4,round=stochastic:12345678901",
+                                 "fp8-e4m3,round=stochastic:3",
+                                 "fp8-e5m2,round=stochastic:3",
+                                 "fp8-e4m3,tensor",
+                                 "fp8-e5m2,group=32",
+                                 "nf4,clip=mse",
+                                 "nf4,tensor",
+                                 "e2m1,scale=e8m0,group=32",
+                                 "int4,tensor,round=stochastic:9"})
             all.emplace_back(more);
         return all;
     }();

@@ -7,7 +7,8 @@
 
 #include <algorithm>
 
-namespace ql::test {
+namespace ql::test
+{
 
 /// core's reference functions on whole tensors, without threads or vector code.
 class ReferenceBackend : public Backend

@@ -13,7 +13,8 @@
 
 using namespace ql;
 
-namespace {
+namespace
+{
 
 /// Puts the OpenCL function table back when the test ends.
 class ApiGuard
@@ -85,7 +86,8 @@ private Q_SLOTS:
         const auto devices = listDevices();
         QVERIFY(!devices);
         QCOMPARE(devices.error().code, ErrorCode::DeviceFailed);
-        QCOMPARE(QString::fromStdString(devices.error().message), QString("clGetPlatformIDs failed: CL_OUT_OF_HOST_MEMORY"));
+        QCOMPARE(QString::fromStdString(devices.error().message),
+                 QString("clGetPlatformIDs failed: CL_OUT_OF_HOST_MEMORY"));
     }
 
     void probeFindsWhatTheListFinds()

@@ -1,13 +1,14 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Quantizing, measuring and dequantizing on the device against the reference: the whole scheme table, sizes around every
-// boundary, and inputs that break careless arithmetic. Codes, scales and bytes must be equal.
+// Quantizing, measuring and dequantizing on the device against the reference: the whole scheme table, sizes around
+// every boundary, and inputs that break careless arithmetic. Codes, scales and bytes must be equal.
 #include "kerneltest.h"
 
 using namespace ql;
 using namespace ql::test;
 
-namespace {
+namespace
+{
 
 /// Compares one tensor under one scheme; the first difference, or nothing.
 QString compareOn(OpenClBackend& backend, const TensorView& tensor, const Scheme& scheme)
@@ -78,8 +79,8 @@ private Q_SLOTS:
                 const int64_t rows = cols < 300 ? 3 : 2;
                 const auto tensor = TensorView::fromFloats(makeInput(input.input, rows * cols), rows, cols);
                 const QString d = compareOn(device(gpuShape), tensor, *parsed);
-                QVERIFY2(d.isEmpty(), qPrintable(QString("%1, %2 x %3 %4: %5")
-                                                     .arg(scheme).arg(rows).arg(cols).arg(input.name, d)));
+                QVERIFY2(d.isEmpty(),
+                         qPrintable(QString("%1, %2 x %3 %4: %5").arg(scheme).arg(rows).arg(cols).arg(input.name, d)));
             }
         }
     }

@@ -12,7 +12,8 @@
 using namespace ql;
 using namespace ql::test;
 
-namespace {
+namespace
+{
 
 const JobControl kJob;
 
