@@ -68,6 +68,8 @@ void Analyser::fail(int tensor, const Error& error)
 void Analyser::look(const Subject& subject, const Scheme& scheme)
 {
     m_jobs->cancelKey(QStringLiteral("preview"));
+    for (const Product product : {Product::ClipStudy, Product::FormatStudy, Product::ChannelStudy})
+        m_jobs->cancelKey(keyOf(product));
     if (const auto known = m_distributions.find(subject); known != m_distributions.end()) {
         Q_EMIT distributionReady(subject, known->second);
         startQuantization(subject, scheme);

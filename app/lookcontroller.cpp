@@ -3,6 +3,7 @@
 #include "app/lookcontroller.h"
 
 #include "core/base/format.h"
+#include "core/quant/schemetable.h"
 #include "widgets/models/layersmodel.h"
 #include "widgets/panels/layerspanel.h"
 #include "widgets/panels/mappage.h"
@@ -73,6 +74,8 @@ void LookController::connectResults()
             return;
         m_views.weights->setQuantization(quantization);
         showMetrics(*quantization);
+        if (!quantization->provenance.preview)
+            askSecondPlot(); // the studies read a tensor many times over: the grid and the figures come first
     });
     connect(m_analyser, &Analyser::clipStudyReady, this, [=, this](const auto& subject, const auto& study) {
         if (!current(subject))
@@ -85,7 +88,7 @@ void LookController::connectResults()
             m_views.weights->setFormatStudy(study);
     });
     connect(m_analyser, &Analyser::channelStudyReady, this, [=, this](const auto& subject, const auto& study) {
-        if (current(subject))
+        if (subject == Analyser::Subject{m_subject.tensor, -1})
             m_views.weights->setChannelStudy(study);
     });
     connect(m_analyser, &Analyser::mapReady, this, [this](int tensor, const auto& map, const MapRegion& region) {
@@ -148,6 +151,7 @@ void LookController::pickChannel(qint64 row)
         return;
     m_subject.channel = row;
     m_views.weights->setSubject(caption(), row < 0 ? QString() : tr("output channel %1").arg(row), currentScheme());
+    m_views.weights->setPickedChannel(row);
     m_metrics.reset();
     m_baseline.reset();
     ask();
@@ -201,7 +205,6 @@ void LookController::ask()
         return;
     }
     m_analyser->look(m_subject, schemeOfSubject());
-    askSecondPlot();
     if (m_mapVisible)
         m_analyser->requestMap(m_subject.tensor, currentScheme(), m_region, m_maxTiles);
 }
@@ -212,12 +215,14 @@ void LookController::askSecondPlot()
     if (m_subject.tensor < 0)
         return;
     const Scheme scheme = schemeOfSubject();
-    if (!scheme.keepsFloat())
+    if (traits(scheme.format).choosesClip)
         m_analyser->request(Analyser::Product::ClipStudy, m_subject, scheme);
+    else
+        Q_EMIT clipStudyChanged({});
     if (m_views.weights->secondPlot() == SecondPlot::Formats)
         m_analyser->request(Analyser::Product::FormatStudy, m_subject, scheme);
     if (m_views.weights->secondPlot() == SecondPlot::Channels)
-        m_analyser->request(Analyser::Product::ChannelStudy, m_subject, scheme);
+        m_analyser->request(Analyser::Product::ChannelStudy, {m_subject.tensor, -1}, currentScheme());
 }
 
 void LookController::setMapVisible(bool visible)
