@@ -280,6 +280,10 @@ private Q_SLOTS:
         QCOMPARE(totals.quantized, 14);
         QVERIFY(qAbs(totals.bitsPerWeight - 8.0 * double(stored) / double(parameters)) < 1e-12);
         QVERIFY(qAbs(totals.sqnrDb - 15.8916) < 1e-3);
+        model.setMetrics(0, metricsOf(90, 1e6)); // the embedding stays in floats: looking at it changes no total
+        QVERIFY(decisions[0].scheme.keepsFloat());
+        QCOMPARE(model.totals().measured, 2);
+        QCOMPARE(model.totals().sqnrDb, totals.sqnrDb);
     }
 
     void outOfRangeTensorsAreIgnored()
@@ -302,12 +306,16 @@ private Q_SLOTS:
         const int tensors = int(model.model()->tensors().size());
         QVERIFY(tensors > 100000);
         QSignalSpy spy(&model, &QAbstractItemModel::dataChanged);
-        model.setDecisions(decisionsFor(*model.model()));
-        for (int i = 0; i < tensors; i += 2)
+        const auto decisions = decisionsFor(*model.model());
+        model.setDecisions(decisions);
+        int measured = 0;
+        for (int i = 0; i < tensors; i += 2) {
             model.setMetrics(i, metricsOf(20));
+            measured += !decisions[size_t(i)].scheme.keepsFloat();
+        }
         QTRY_VERIFY(!spy.isEmpty());
         QVERIFY2(spy.size() < 12000, qPrintable(QString::number(spy.size())));
-        QCOMPARE(model.totals().measured, (tensors + 1) / 2);
+        QCOMPARE(model.totals().measured, measured);
     }
 };
 

@@ -50,7 +50,11 @@ void LayerFigures::add(const LayerFigures& other)
 {
     tensors += other.tensors;
     decided += other.decided;
-    measured += other.measured;
+    if (other.quantized > 0) { // kept as floats: no error to pool, whether or not someone has looked
+        measured += other.measured;
+        sumSquare += other.sumSquare;
+        sumSquaredError += other.sumSquaredError;
+    }
     maxKurtosis = described == 0 ? other.maxKurtosis
                   : other.described == 0 ? maxKurtosis
                                          : std::max(maxKurtosis, other.maxKurtosis);
@@ -61,8 +65,6 @@ void LayerFigures::add(const LayerFigures& other)
     sourceBytes += other.sourceBytes;
     decidedParameters += other.decidedParameters;
     storedBytes += other.storedBytes;
-    sumSquare += other.sumSquare;
-    sumSquaredError += other.sumSquaredError;
     finite += other.finite;
     nonFinite += other.nonFinite;
     beyond6Sigma += other.beyond6Sigma;
