@@ -102,6 +102,24 @@ private Q_SLOTS:
         QCOMPARE(f.panel.selectedTensors().size(), 9);
     }
 
+    void aFilterThatIsClearedLeavesBlocksAndSelectionAsTheyWere()
+    {
+        Fixture f;
+        f.view->collapse(f.row(2));
+        f.click(f.row(1, 1));
+        for (const auto& [text, count] : {std::pair("role:v_proj", "3 of"), std::pair("nothing-has-this-name", "0 of")}) {
+            f.line->setText(text);
+            QTRY_VERIFY(f.status().startsWith(count));
+        }
+        QVERIFY(f.panel.selectedTensors().isEmpty());
+        QTest::keyClick(f.line, Qt::Key_Escape);
+        QVERIFY(f.view->isExpanded(f.row(1)));
+        QVERIFY(!f.view->isExpanded(f.row(2)));
+        QVERIFY(f.view->isExpanded(f.row(3)));
+        QCOMPARE(f.panel.selectedTensors(), QList<int>({2}));
+        QCOMPARE(f.panel.currentTensor(), 2);
+    }
+
     void keysWalkAndOpenBlocks()
     {
         Fixture f;

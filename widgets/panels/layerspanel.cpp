@@ -46,6 +46,7 @@ struct LayersPanel::Private {
     const void* shownModel = nullptr; ///< whose rows the remembered selection means
     QList<int> keptSelection;
     int keptCurrent = -1;
+    QList<int> openGroups; ///< as they were before a filter opened what it found
 
     void build();
     void buildMenus();
@@ -179,10 +180,16 @@ void LayersPanel::Private::applyFilter()
     filterTimer.stop();
     if (line->text() == filter->filterText())
         return;
-    const QList<int> selection = view->selectedTensors();
-    const int current = view->currentTensor();
+    // What the last filter hid is still what the other views show.
+    const bool hidden = view->selectedTensors().isEmpty();
+    const QList<int> selection = hidden ? lastSelection : view->selectedTensors();
+    const int current = hidden ? lastCurrent : view->currentTensor();
+    if (filter->expression().isEmpty())
+        openGroups = view->openGroups();
     filter->setFilterText(line->text());
-    if (!filter->expression().isEmpty() && filter->shownTensors() <= kMostRowsToExpand)
+    if (filter->expression().isEmpty())
+        view->setOpenGroups(openGroups);
+    else if (filter->shownTensors() <= kMostRowsToExpand)
         view->expandAll();
     if (!selection.isEmpty() && view->selectedTensors() != selection)
         view->selectTensors(selection, current);
@@ -247,6 +254,7 @@ void LayersPanel::Private::announceVisible()
 void LayersPanel::Private::restoreSelection()
 {
     lastVisible.clear();
+    openGroups.clear();
     if (shownModel && shownModel == layers->model().get())
         view->selectTensors(keptSelection, keptCurrent);
     if (filter->shownTensors() <= (filter->expression().isEmpty() ? kSmallModel : kMostRowsToExpand))

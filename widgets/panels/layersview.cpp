@@ -22,7 +22,7 @@ struct Placement {
 };
 // What decides comes first, so that a narrow dock shows it without scrolling.
 constexpr Placement kPlacements[] = {
-    {LayersModel::NameColumn, 18, true},           {LayersModel::SchemeColumn, 10, true},
+    {LayersModel::NameColumn, 25, true},           {LayersModel::SchemeColumn, 10, true},
     {LayersModel::SqnrColumn, 9, true},            {LayersModel::BitsColumn, 7, true},
     {LayersModel::SizeColumn, 9, true},            {LayersModel::KurtosisColumn, 8, true},
     {LayersModel::OutliersColumn, 13, true},       {LayersModel::RelativeErrorColumn, 9, true},
@@ -155,6 +155,25 @@ void LayersView::selectTensors(const QList<int>& tensors, int current)
         scrollTo(row);
     }
     selectionModel()->select(selection, QItemSelectionModel::ClearAndSelect | QItemSelectionModel::Rows);
+}
+
+QList<int> LayersView::openGroups() const
+{
+    QList<int> groups;
+    for (int row = 0; row < m_filter->rowCount(); ++row) {
+        const QModelIndex group = m_filter->index(row, 0);
+        if (isExpanded(group))
+            groups << m_filter->mapToSource(group).row();
+    }
+    return groups;
+}
+
+void LayersView::setOpenGroups(const QList<int>& groups)
+{
+    collapseAll();
+    scheduleDelayedItemsLayout(); // opening thousands of groups one by one must lay out only once
+    for (const int group : groups)
+        expand(m_filter->mapFromSource(m_layers->index(group, 0, {})));
 }
 
 void LayersView::dataChanged(const QModelIndex&, const QModelIndex&, const QList<int>&)

@@ -22,6 +22,8 @@ public:
     int currentTensor() const;          ///< of a group: its first
     QList<int> visibleTensors() const;  ///< rows inside the viewport, top to bottom
     void selectTensors(const QList<int>& tensors, int current);
+    QList<int> openGroups() const; ///< rows of the layers model, which no filter moves
+    void setOpenGroups(const QList<int>& groups);
     /// One checkable entry per column but the name, and "reset columns".
     void fillColumnMenu(QMenu* menu);
     void resetColumns();
