@@ -167,7 +167,6 @@ QWidget* WeightsPage::Private::makeSecond()
     auto* panel = new QWidget;
     auto* row = makeRow();
     second = new SegmentedChoice({tr("Clip sweep"), tr("Error"), tr("Occupancy"), tr("Formats"), tr("Channels")});
-    second->setRoomy();
     second->setAccessibleName(tr("Second plot"));
     const QStringList tips{tr("Mean squared error against the clip ratio, with the four methods marked"),
                            tr("Histogram of reconstructed minus original value"),
@@ -177,7 +176,7 @@ QWidget* WeightsPage::Private::makeSecond()
     for (int i = 0; i < tips.size(); ++i)
         second->setOptionToolTip(i, tips[i]);
     measure = new QComboBox;
-    measure->addItems({tr("Absolute maximum"), tr("Scale"), tr("RMS error"), tr("Relative error")});
+    measure->addItems({tr("Max |w|"), tr("Scale"), tr("RMS error"), tr("Rel. error")}); // the axis spells it out
     measure->setAccessibleName(tr("Measure of the channels"));
     measure->setToolTip(tr("Relative error: ‖x̂ − x‖ ÷ ‖x‖ of the channel, in percent"));
     sorted = makeToggle(tr("Sort"), tr("Largest first instead of channel order"));
@@ -308,6 +307,10 @@ WeightsPage::~WeightsPage() = default;
 
 void WeightsPage::setSubject(const QString& caption, const QString& part, const Scheme& scheme)
 {
+    if (caption != d->caption) { // a channel of the same tensor keeps its neighbours in sight
+        d->channels->setStudy({});
+        d->channels->setPicked(-1);
+    }
     d->caption = caption;
     d->part = part;
     d->scheme = scheme;
@@ -321,7 +324,6 @@ void WeightsPage::setSubject(const QString& caption, const QString& part, const 
     d->error->setQuantization({});
     d->occupancy->setQuantization({});
     d->formats->setStudy({});
-    d->channels->setStudy({});
     for (PlotView* view : d->views())
         view->resetView();
     d->updateCaption();
@@ -367,6 +369,11 @@ void WeightsPage::setFormatStudy(Shared<FormatStudy> study)
 void WeightsPage::setChannelStudy(Shared<ChannelStudy> study)
 {
     d->channels->setStudy(study);
+}
+
+void WeightsPage::setPickedChannel(qint64 row)
+{
+    d->channels->setPicked(row);
 }
 
 void WeightsPage::setFailure(const QString& message)

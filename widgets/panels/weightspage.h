@@ -28,7 +28,8 @@ public:
     void setQuantization(Shared<Quantization> quantization);
     void setClipStudy(Shared<ClipStudy> study);
     void setFormatStudy(Shared<FormatStudy> study);
-    void setChannelStudy(Shared<ChannelStudy> study);
+    void setChannelStudy(Shared<ChannelStudy> study); ///< always of the whole tensor
+    void setPickedChannel(qint64 row); ///< marked among the channels; -1: none
     void setFailure(const QString& message); ///< instead of plots: why there is nothing to see
 
     SecondPlot secondPlot() const;

@@ -71,6 +71,12 @@ double ChannelsPlot::valueOf(size_t channel, Measure measure) const
     return 0;
 }
 
+void ChannelsPlot::setPicked(qint64 row)
+{
+    m_picked = row;
+    refresh(Layer::Handles);
+}
+
 void ChannelsPlot::arrange()
 {
     m_order.resize(hasData() ? m_study->channels.absMax.size() : 0);
@@ -131,7 +137,24 @@ void ChannelsPlot::paintLayer(Layer layer, QPainter& painter)
             painter.fillRect(QRectF(left, top, width, middle - top), fill);
             painter.fillRect(QRectF(left, middle, width, area.bottom() + 1 - middle), bundle > 1 ? pale : fill);
         }
-    } else if (layer == Layer::Handles && m_focused >= 0 && hasFocus()) {
+    } else if (layer == Layer::Handles) {
+        paintMarks(painter);
+    }
+    painter.restore();
+}
+
+void ChannelsPlot::paintMarks(QPainter& painter)
+{
+    const auto picked = m_picked < 0 ? m_order.end() : std::find(m_order.begin(), m_order.end(), size_t(m_picked));
+    if (picked != m_order.end()) {
+        const double x = toPixel(double(picked - m_order.begin()), 0).x(), top = plotArea().top();
+        painter.setPen(QPen(theme::color(Ink::Clipped), 1.5));
+        painter.drawLine(QPointF(x, top), QPointF(x, plotArea().bottom()));
+        painter.setFont(theme::smallFont());
+        drawLabel(painter, QPointF(x + 4, top + 8), Qt::AlignLeft | Qt::AlignVCenter, QString::number(m_picked),
+                  theme::color(Ink::Clipped));
+    }
+    if (m_focused >= 0 && hasFocus()) {
         const QPointF at = toPixel(m_focused, m_values[size_t(m_focused)]);
         painter.setPen(QPen(theme::color(Ink::Accent), 2));
         painter.drawEllipse(at, 6, 6);
@@ -139,7 +162,6 @@ void ChannelsPlot::paintLayer(Layer layer, QPainter& painter)
         drawLabel(painter, at + QPointF(10, 0), Qt::AlignLeft | Qt::AlignVCenter,
                   readout({double(m_focused), 0}).section('\n', 0, 1).replace('\n', "  "), theme::color(Ink::Accent));
     }
-    painter.restore();
 }
 
 size_t ChannelsPlot::placeAt(double x) const

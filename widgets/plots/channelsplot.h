@@ -23,6 +23,7 @@ public:
     void setMeasure(Measure measure);
     bool isSorted() const { return m_sorted; }
     void setSorted(bool sorted); ///< largest first
+    void setPicked(qint64 row);  ///< the channel that other views show; -1: none
 
     PlotTable table() const override;
     bool hasData() const override;
@@ -39,6 +40,7 @@ protected:
     bool keyPressed(QKeyEvent* event) override;
 
 private:
+    void paintMarks(QPainter& painter);
     double valueOf(size_t channel, Measure measure) const;
     void arrange();
     size_t placeAt(double x) const; ///< the tallest of the channels that share this pixel
@@ -50,6 +52,7 @@ private:
     std::vector<size_t> m_order; ///< channel at every place
     std::vector<double> m_values;///< of m_measure, by place
     int m_focused = -1;
+    qint64 m_picked = -1;
 };
 
 } // namespace ql
