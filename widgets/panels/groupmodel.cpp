@@ -48,7 +48,11 @@ QVariant GroupModel::data(const QModelIndex& index, int role) const
     switch (role) {
     case Qt::DisplayRole: return text(size_t(index.row()), index.column());
     case Qt::TextAlignmentRole: return int(Qt::AlignRight | Qt::AlignVCenter);
-    case Qt::FontRole: return theme::numberFont();
+    case Qt::FontRole: {
+        QFont font = theme::numberFont();
+        font.setPointSizeF(theme::smallFont().pointSizeF());
+        return font;
+    }
     default: return {};
     }
 }

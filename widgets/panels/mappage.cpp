@@ -15,6 +15,7 @@
 #include <QLabel>
 #include <QMenu>
 #include <QPlainTextEdit>
+#include <QScrollBar>
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QTableView>
@@ -133,21 +134,27 @@ QWidget* MapPage::Private::makeInspector()
     table->setAccessibleName(tr("Values of the picked group"));
     table->verticalHeader()->hide();
     table->verticalHeader()->setDefaultSectionSize(20);
-    table->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
-    for (const int narrow : {GroupModel::Position, GroupModel::Code})
-        table->horizontalHeader()->setSectionResizeMode(narrow, QHeaderView::ResizeToContents);
+    table->setFont(theme::smallFont());
+    table->horizontalHeader()->setFont(theme::smallFont());
+    table->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
+    table->horizontalHeader()->setResizeContentsPrecision(200); // a row of a matrix may be a group
+    table->horizontalHeader()->setStretchLastSection(true);
     table->setAlternatingRowColors(true);
     table->setShowGrid(false);
     table->setSelectionBehavior(QAbstractItemView::SelectRows);
-    table->setMinimumWidth(380);
-    table->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    table->setMinimumWidth(300);
     bytesTitle = new QLabel;
     bytesTitle->setFont(theme::smallFont());
     bytes = new QPlainTextEdit;
     bytes->setReadOnly(true);
     bytes->setFrameShape(QFrame::NoFrame);
     bytes->setLineWrapMode(QPlainTextEdit::NoWrap);
-    bytes->setFont(QFontDatabase::systemFont(QFontDatabase::FixedFont));
+    QFont fixed = QFontDatabase::systemFont(QFontDatabase::FixedFont);
+    fixed.setPointSizeF(theme::smallFont().pointSizeF());
+    bytes->setFont(fixed);
+    const int line = QFontMetrics(fixed).horizontalAdvance(hexDump(std::vector<std::byte>(kBytesPerLine)));
+    const int margins = 2 * int(bytes->document()->documentMargin()) + theme::kSpacing;
+    bytes->setMinimumWidth(line + margins + bytes->verticalScrollBar()->sizeHint().width());
     bytes->setAccessibleName(tr("Packed bytes of the picked group"));
     bytes->setTabChangesFocus(true);
     auto* packed = new QWidget;
