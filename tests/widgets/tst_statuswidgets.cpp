@@ -168,6 +168,9 @@ private Q_SLOTS:
         QCOMPARE(chosen[0][0].toString(), QString("cpu"));
         chip.setDevices(entries, "cpu", "");
         QCOMPARE(chip.text(), QString("CPU"));
+        chip.setDevices({{"opencl:0:0", "pthread-skylake-avx512-AMD EPYC", "PoCL", true, false}}, "opencl:0:0", "");
+        QCOMPARE(chip.text(), QString("AMD EPYC (OpenCL)")); // the brand, not the code generator
+        QVERIFY(chip.toolTip().contains("pthread-skylake-avx512-AMD EPYC"));
         QVERIFY(!chip.toolTip().contains("not used"));
     }
 };
