@@ -27,8 +27,9 @@ ExportDialog::ExportDialog(std::shared_ptr<const Model> model, std::vector<Decis
     setWindowTitle(tr("Export checkpoint"));
     m_format->addItem(tr("Dequantized: safetensors in the source type, loads everywhere"), int(ExportFormat::Dequantized));
     m_format->addItem(tr("Codes: safetensors with codes, scales and zero points"), int(ExportFormat::Codes));
-    const QString folder = QFileInfo(QString::fromStdString(m_model->path())).absolutePath();
-    m_path->setText(folder + QStringLiteral("/quantized.safetensors"));
+    const QFileInfo source(QString::fromStdString(m_model->path()));
+    const QString stem = source.isDir() ? source.fileName() : source.completeBaseName();
+    m_path->setText(source.absolutePath() + QStringLiteral("/%1-quantized.safetensors").arg(stem));
     m_path->setMinimumWidth(380);
     auto* browse = new QToolButton(this);
     browse->setText(tr("Choose…"));
@@ -95,6 +96,8 @@ void ExportDialog::refresh()
                                 QString::fromStdString(formatBytes(available)),
                                 QString::fromStdString(formatBytes(plan->quantizedBytes)),
                                 QString::fromStdString(formatSignificant(plan->bitsPerWeight))));
+    if (QFileInfo::exists(m_path->text()))
+        lines.prepend(tr("%1 exists and will be replaced.").arg(QFileInfo(m_path->text()).fileName()));
     m_details->setPlainText(lines.isEmpty() ? tr("No fallbacks and no warnings.") : lines.join(QLatin1Char('\n')));
     m_write->setEnabled(available > plan->fileBytes && !m_path->text().isEmpty());
     m_write->setToolTip(m_write->isEnabled() ? QString() : tr("There is not enough room for the file."));

@@ -28,7 +28,6 @@ QString titleOf(const QString& id)
 
 HelpWindow::HelpWindow(QWidget* parent) : QDialog(parent), m_topics(new QListWidget(this)), m_text(new QTextBrowser(this))
 {
-    setWindowTitle(tr("Quantloupe help"));
     resize(860, 560);
     m_topics->setMaximumWidth(220);
     m_topics->setAccessibleName(tr("Help topics"));
@@ -65,6 +64,7 @@ QStringList HelpWindow::titles()
 void HelpWindow::showTopic(const QString& id)
 {
     m_topics->show();
+    setWindowTitle(tr("Quantloupe help"));
     const int row = int(topics().indexOf(id));
     m_topics->setCurrentRow(-1);
     m_topics->setCurrentRow(std::max(0, row));
@@ -75,6 +75,7 @@ void HelpWindow::showTopic(const QString& id)
 void HelpWindow::showText(const QString& title, const QString& html)
 {
     m_topics->hide();
+    setWindowTitle(title);
     m_text->setHtml(QStringLiteral("<h3>%1</h3>%2").arg(title.toHtmlEscaped(), html));
     show();
     raise();

@@ -37,8 +37,8 @@
 namespace ql {
 namespace {
 
-constexpr int kLeftDockWidth = 380;
-constexpr int kRightDockWidth = 320;
+constexpr int kLeftDockWidth = 400;
+constexpr int kRightDockWidth = 316;
 
 QDockWidget* dock(QMainWindow* window, Qt::DockWidgetArea area, const char* name, const QString& title, QWidget* content)
 {
@@ -148,7 +148,7 @@ void MainWindow::buildDocks()
     QDockWidget* scheme = dock(this, Qt::RightDockWidgetArea, "schemeDock", tr("Scheme"), scrolled(m_editor));
     QDockWidget* metrics = dock(this, Qt::RightDockWidgetArea, "metricsDock", tr("Metrics"), scrolled(m_metrics));
     resizeDocks({layers, scheme}, {kLeftDockWidth, kRightDockWidth}, Qt::Horizontal);
-    resizeDocks({scheme, metrics}, {450, 250}, Qt::Vertical);
+    resizeDocks({scheme, metrics}, {455, 245}, Qt::Vertical);
     for (QDockWidget* panel : {layers, rules, undo, scheme, metrics})
         m_actions->menu("panels")->addAction(panel->toggleViewAction());
 }
@@ -234,6 +234,7 @@ void MainWindow::openPath(const QString& path)
 void MainWindow::modelChanged()
 {
     const auto& model = m_session->model();
+    m_bar->hideError(); // it was about the model before, or an attempt that has now succeeded
     m_stack->setCurrentWidget(model ? static_cast<QWidget*>(m_tabs) : m_welcome);
     for (const char* id : {"closeModel", "exportModel", "exportMetrics", "exportPlot", "copyPlot", "copyScheme", "filter",
                            "modelInfo", "nextTensor", "previousTensor", "wholeTensor", "lock", "resetTensor",

@@ -204,12 +204,13 @@ void MainWindow::makeRuleFromSelection()
         names << QRegularExpression::escape(QString::fromStdString(m_session->model()->tensors()[size_t(tensor)].name));
     if (names.isEmpty())
         return;
-    bool accepted = false;
-    const QString pattern = QInputDialog::getText(this, tr("Make a rule"), tr("Names that match get %1:")
-                                                      .arg(QString::fromStdString(m_look->currentScheme().text())),
-                                                  QLineEdit::Normal, QStringLiteral("^(%1)$").arg(names.join(QLatin1Char('|'))),
-                                                  &accepted);
-    if (!accepted || pattern.isEmpty())
+    QInputDialog dialog(this);
+    dialog.setWindowTitle(tr("Make a rule"));
+    dialog.setLabelText(tr("Names that match get %1:").arg(QString::fromStdString(m_look->currentScheme().text())));
+    dialog.setTextValue(QStringLiteral("^(%1)$").arg(names.join(QLatin1Char('|'))));
+    dialog.resize(520, dialog.sizeHint().height()); // names are long
+    const QString pattern = dialog.exec() == QDialog::Accepted ? dialog.textValue() : QString();
+    if (pattern.isEmpty())
         return;
     Rule rule;
     rule.match = pattern.toStdString();

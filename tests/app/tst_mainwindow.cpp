@@ -3,12 +3,16 @@
 // The whole window, driven with real mouse and key events on the bundled model.
 #include "app/exportcontroller.h"
 #include "support/windowdriver.h"
+#include "widgets/models/layersmodel.h"
 #include "widgets/panels/cliptable.h"
 #include "widgets/panels/schemeeditor.h"
 #include "widgets/panels/statuswidgets.h"
+#include "widgets/plots/channelsplot.h"
+#include "widgets/plots/distributionplot.h"
 
 #include <QAbstractItemView>
 #include <QComboBox>
+#include <QHeaderView>
 #include <QLabel>
 #include <QLineEdit>
 #include <QAbstractButton>
@@ -16,6 +20,7 @@
 #include <QRandomGenerator>
 #include <QSignalSpy>
 #include <QTableWidget>
+#include <QTreeView>
 
 using namespace ql;
 
@@ -62,7 +67,66 @@ private Q_SLOTS:
         driver.window().openPath(QStringLiteral(QL_RESOURCES "/models/loupe-3m/README.md"));
         QTRY_VERIFY(driver.window().inlineBar()->isVisible());
         QVERIFY2(driver.window().inlineBar()->text().contains("README.md"), qPrintable(driver.window().inlineBar()->text()));
-        QVERIFY(driver.open(kModel)); // the window stays usable
+        QVERIFY(driver.open(kModel)); // the window stays usable, and what is over is no longer said
+        QVERIFY(!driver.window().inlineBar()->isVisible());
+    }
+
+    void formatsWithTheirOwnRangeKeepThePlots_data()
+    {
+        QTest::addColumn<QString>("scheme");
+        for (const char* scheme : {"q4_0", "q8_0", "iq4_nl", "mxfp4", "nvfp4", "f16"})
+            QTest::newRow(scheme) << scheme;
+    }
+    void formatsWithTheirOwnRangeKeepThePlots()
+    {
+        QFETCH(QString, scheme);
+        test::WindowDriver driver;
+        QVERIFY(driver.open(kModel));
+        QVERIFY(driver.select(kDown));
+        Q_EMIT driver.window().weightsPage()->schemeEdited(Scheme::parse(scheme.toStdString()).value(), true);
+        QVERIFY(driver.settle());
+        QVERIFY2(driver.window().inlineBar()->text().isEmpty(), qPrintable(driver.window().inlineBar()->text()));
+        QVERIFY(driver.window().weightsPage()->findChild<DistributionPlot*>()->isVisible());
+        // The methods of the scheme before must not be offered for this one.
+        QCOMPARE(driver.window().findChild<ClipTable*>()->findChild<QTableWidget*>()->rowCount(), 0);
+    }
+
+    void aPickedChannelStaysAmongItsNeighbours()
+    {
+        test::WindowDriver driver;
+        QVERIFY(driver.open(kModel));
+        QVERIFY(driver.select(kDown));
+        driver.trigger("secondChannels");
+        QVERIFY(driver.settle());
+        auto* channels = driver.window().weightsPage()->findChild<ChannelsPlot*>();
+        const auto rows = channels->table().rows.size();
+        QCOMPARE(int(rows), 256);
+        Q_EMIT driver.window().weightsPage()->channelPicked(17);
+        QVERIFY(driver.settle());
+        QCOMPARE(channels->table().rows.size(), rows);
+        driver.trigger("wholeTensor");
+        QVERIFY(driver.settle());
+        QCOMPARE(channels->table().rows.size(), rows);
+    }
+
+    void aSmallWindowShowsNamesSchemesAndErrorsInFull()
+    {
+        test::WindowDriver driver;
+        QVERIFY(driver.open(kModel));
+        auto* table = driver.window().layersPanel()->findChild<QTreeView*>();
+        table->expandAll();
+        QStyleOptionViewItem option;
+        option.initFrom(table);
+        int right = 0;
+        for (const int column : {LayersModel::NameColumn, LayersModel::SchemeColumn, LayersModel::SqnrColumn}) {
+            const auto fits = [&](const QModelIndex& index) {
+                return table->itemDelegate()->sizeHint(option, index).width() <= table->visualRect(index).width();
+            };
+            for (QModelIndex row = table->indexAt({0, 0}); row.isValid(); row = table->indexBelow(row))
+                QVERIFY2(fits(row.siblingAtColumn(column)), qPrintable(row.siblingAtColumn(column).data().toString()));
+            right = std::max(right, table->header()->sectionPosition(column) + table->header()->sectionSize(column));
+        }
+        QVERIFY2(right <= table->viewport()->width(), qPrintable(QString("%1 > %2").arg(right).arg(table->viewport()->width())));
     }
 
     void editsAreUndoneWithTheKeyboard()

@@ -101,6 +101,12 @@ void InlineBar::showMessage(Level level, const QString& text, const QString& det
     QAccessible::updateAccessibility(&event);
 }
 
+void InlineBar::hideError()
+{
+    if (d->level == Level::Error)
+        hide();
+}
+
 QString InlineBar::text() const
 {
     return isHidden() ? QString() : d->text->text();

@@ -19,6 +19,7 @@ public:
     ~InlineBar() override;
     /// Replaces what is shown. Without `details` the text itself is what "copy details" copies.
     void showMessage(Level level, const QString& text, const QString& details = {}, const QString& actionText = {});
+    void hideError(); ///< for what has been put right; a message of another level stays
     QString text() const; ///< empty while hidden
 
 Q_SIGNALS:

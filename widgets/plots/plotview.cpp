@@ -395,7 +395,7 @@ void PlotView::paintOverlay(QPainter& painter)
         fill.setAlpha(40);
         painter.setBrush(fill);
         painter.drawRect(d->box);
-    } else if (d->pointer && area.contains(*d->pointer)) {
+    } else if (d->gesture != Gesture::Own && d->pointer && area.contains(*d->pointer)) {
         paintCrosshair(painter, area);
     }
     if (hasFocus() && d->keyboardFocus) {
@@ -420,7 +420,7 @@ void PlotView::paintCrosshair(QPainter& painter, const QRectF& area)
     QRectF box = metrics.boundingRect(QRectF(0, 0, 400, 400), Qt::AlignLeft, text).adjusted(-6, -4, 6, 4);
     box.moveTopLeft(*d->pointer + QPointF(14, 14));
     if (box.right() > area.right())
-        box.moveRight(d->pointer->x() - 14);
+        box.moveRight(std::max(box.width(), d->pointer->x() - 14));
     if (box.bottom() > area.bottom())
         box.moveBottom(std::max(area.top() + box.height(), d->pointer->y() - 14));
     painter.setPen(QPen(theme::color(Ink::Axis), 1));
