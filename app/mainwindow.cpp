@@ -101,8 +101,9 @@ MainWindow::MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Setti
 MainWindow::~MainWindow()
 {
     // Views may still be told of changes while they are destroyed; nothing may listen any more.
-    m_session->disconnect();
-    m_analyser->disconnect();
+    for (QObject* sender : std::initializer_list<QObject*>{m_session, m_session->undoStack(), m_analyser, m_look, m_exports,
+                                                           m_devices, m_jobs})
+        sender->disconnect();
 }
 
 void MainWindow::buildPages()

@@ -12,8 +12,10 @@
 int main(int argc, char** argv)
 {
     const std::string mode = argc > 1 ? argv[1] : "";
-    if (mode == "crash")
+    if (mode == "crash") {
+        std::signal(SIGSEGV, SIG_DFL); // a sanitizer would turn the crash into an exit
         std::raise(SIGSEGV);
+    }
     if (mode == "hang")
         pause();
     if (mode == "hang-after-answer") {

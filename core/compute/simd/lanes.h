@@ -35,6 +35,7 @@ constexpr int kParts = kLanes / kPartLanes;
 
 typedef float PartF __attribute__((vector_size(kPartLanes * 4)));
 typedef int32_t PartI __attribute__((vector_size(kPartLanes * 4)));
+typedef uint32_t PartU __attribute__((vector_size(kPartLanes * 4)));
 
 struct Floats {
     PartF p[kParts];
@@ -45,21 +46,21 @@ struct Ints {
 
 #define QL_EACH _Pragma("GCC unroll 4") for (int k = 0; k < kParts; ++k)
 
-#define QL_OPERATOR(Type, op)                                                                                          \
+#define QL_OPERATOR(Type, op, Part)                                                                                    \
     QL_INLINE Type operator op(Type a, Type b)                                                                         \
     {                                                                                                                  \
         Type r;                                                                                                        \
-        QL_EACH r.p[k] = a.p[k] op b.p[k];                                                                             \
+        QL_EACH r.p[k] = decltype(r.p[k] + r.p[k])(Part(a.p[k]) op Part(b.p[k]));                                      \
         return r;                                                                                                      \
     }
-QL_OPERATOR(Floats, +)
-QL_OPERATOR(Floats, -)
-QL_OPERATOR(Floats, *)
-QL_OPERATOR(Ints, +)
-QL_OPERATOR(Ints, -)
-QL_OPERATOR(Ints, &)
-QL_OPERATOR(Ints, |)
-QL_OPERATOR(Ints, ^)
+QL_OPERATOR(Floats, +, PartF)
+QL_OPERATOR(Floats, -, PartF)
+QL_OPERATOR(Floats, *, PartF)
+// Integer lanes wrap: counters packed into a lane use all of its 32 bits.
+QL_OPERATOR(Ints, +, PartU)
+QL_OPERATOR(Ints, -, PartU)
+QL_OPERATOR(Ints, &, PartI)
+QL_OPERATOR(Ints, |, PartI) QL_OPERATOR(Ints, ^, PartI)
 #undef QL_OPERATOR
 
 QL_INLINE Floats splat(float x)
@@ -109,7 +110,6 @@ QL_INLINE Ints shiftLeft(Ints x)
 template <int kBits>
 QL_INLINE Ints shiftRight(Ints x)
 {
-    typedef uint32_t PartU __attribute__((vector_size(kPartLanes * 4)));
     Ints r;
     QL_EACH r.p[k] = (PartI)((PartU)x.p[k] >> kBits);
     return r;

@@ -66,7 +66,7 @@ QString difference(const QuantizedTensor& a, const QuantizedTensor& b)
     if (a.codes != b.codes)
         return "codes";
     if (a.scales.size() != b.scales.size() ||
-        std::memcmp(a.scales.data(), b.scales.data(), a.scales.size() * sizeof(float)) != 0)
+        (!a.scales.empty() && std::memcmp(a.scales.data(), b.scales.data(), a.scales.size() * sizeof(float)) != 0))
         return "scales";
     if (a.zeros != b.zeros || a.mins != b.mins)
         return "zero points or minima";
