@@ -11,6 +11,7 @@
 #include <QApplication>
 #include <QCommandLineParser>
 #include <QFileInfo>
+#include <QScreen>
 
 int main(int argc, char** argv)
 {
@@ -37,6 +38,7 @@ int main(int argc, char** argv)
     if (model.isEmpty() && !parser.isSet(QStringLiteral("fresh")) && QFileInfo::exists(settings->lastModel()))
         model = settings->lastModel();
     ql::MainWindow window(std::move(backends), std::move(settings));
+    window.resize(window.size().boundedTo(window.screen()->availableSize())); // a scaled screen may be smaller than planned
     window.show();
     if (!model.isEmpty())
         window.openPath(QFileInfo(model).absoluteFilePath());

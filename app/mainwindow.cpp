@@ -23,6 +23,7 @@
 #include <QApplication>
 #include <QCloseEvent>
 #include <QDockWidget>
+#include <QDropEvent>
 #include <QFileInfo>
 #include <QLabel>
 #include <QMessageBox>
@@ -67,6 +68,7 @@ MainWindow::MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Setti
       m_analyser(new Analyser(m_jobs, this)), m_layersModel(new LayersModel(this))
 {
     setObjectName(QStringLiteral("mainWindow"));
+    setAcceptDrops(true);
     theme::apply(*qApp, m_settings->theme());
     m_analyser->setBackend(backends->cpu(), backends->cpu());
     m_actions = new Actions(this, *m_settings);
@@ -414,6 +416,21 @@ void MainWindow::closeEvent(QCloseEvent* event)
     }
     saveLayout();
     event->accept();
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event)
+{
+    if (!WelcomePage::droppedPath(event->mimeData()).isEmpty())
+        event->acceptProposedAction();
+}
+
+void MainWindow::dropEvent(QDropEvent* event)
+{
+    const QString path = WelcomePage::droppedPath(event->mimeData());
+    if (path.isEmpty())
+        return;
+    event->acceptProposedAction();
+    openPath(path);
 }
 
 void MainWindow::changeEvent(QEvent* event)

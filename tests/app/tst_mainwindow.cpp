@@ -12,11 +12,13 @@
 
 #include <QAbstractItemView>
 #include <QComboBox>
+#include <QDropEvent>
 #include <QHeaderView>
 #include <QLabel>
 #include <QLineEdit>
 #include <QAbstractButton>
 #include <QListView>
+#include <QMimeData>
 #include <QRandomGenerator>
 #include <QSignalSpy>
 #include <QTableWidget>
@@ -69,6 +71,21 @@ private Q_SLOTS:
         QVERIFY2(driver.window().inlineBar()->text().contains("README.md"), qPrintable(driver.window().inlineBar()->text()));
         QVERIFY(driver.open(kModel)); // the window stays usable, and what is over is no longer said
         QVERIFY(!driver.window().inlineBar()->isVisible());
+    }
+
+    void aModelDroppedOnAnotherReplacesIt()
+    {
+        test::WindowDriver driver;
+        QVERIFY(driver.open(kModel));
+        QMimeData data;
+        data.setUrls({QUrl::fromLocalFile(kModel + "-outliers")});
+        QDragEnterEvent enter(QPoint(600, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QCoreApplication::sendEvent(&driver.window(), &enter);
+        QVERIFY(enter.isAccepted());
+        QDropEvent drop(QPointF(600, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QCoreApplication::sendEvent(&driver.window(), &drop);
+        QTRY_COMPARE(driver.window().session()->model()->displayName(), std::string("loupe-3m-outliers"));
+        QVERIFY(driver.settle());
     }
 
     void formatsWithTheirOwnRangeKeepThePlots_data()

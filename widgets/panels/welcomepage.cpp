@@ -24,16 +24,6 @@ namespace {
 
 constexpr int kContentWidth = 760;
 
-QString droppedPath(const QMimeData* data)
-{
-    const auto urls = data->urls();
-    for (const QUrl& url : urls) {
-        if (url.isLocalFile())
-            return url.toLocalFile();
-    }
-    return {};
-}
-
 /// "~/models/x" for what lies in the home folder.
 QString folderText(const QString& path)
 {
@@ -230,6 +220,16 @@ bool WelcomePage::eventFilter(QObject* watched, QEvent* event)
         }
     }
     return QWidget::eventFilter(watched, event);
+}
+
+QString WelcomePage::droppedPath(const QMimeData* data)
+{
+    const auto urls = data->urls();
+    for (const QUrl& url : urls) {
+        if (url.isLocalFile())
+            return url.toLocalFile();
+    }
+    return {};
 }
 
 void WelcomePage::dragEnterEvent(QDragEnterEvent* event)

@@ -7,6 +7,8 @@
 
 #include <memory>
 
+class QMimeData;
+
 namespace ql {
 
 class WelcomePage : public QWidget
@@ -16,6 +18,7 @@ public:
     enum class Task { SeeALayer, CompareInt4WithNf4, MakeAPolicy };
     explicit WelcomePage(QWidget* parent = nullptr);
     ~WelcomePage() override;
+    static QString droppedPath(const QMimeData* data); ///< the first local file or folder; empty: none
     void setRecentModels(const QStringList& paths); ///< missing ones are greyed
 
 Q_SIGNALS:
