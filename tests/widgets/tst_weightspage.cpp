@@ -285,6 +285,10 @@ private Q_SLOTS:
         QVERIFY(std::abs(brushed[0][0].toDouble() - 0.02) < 0.001 && std::abs(brushed[0][1].toDouble() - 0.06) < 0.001);
         QTest::mouseClick(&plot, Qt::LeftButton, Qt::ControlModifier, plot.plotArea().center());
         QVERIFY(brushed[1][0].toDouble() > brushed[1][1].toDouble());
+        f.drag(plot, plot.toPixel(0.06, 3), plot.toPixel(0.02, 3), Qt::LeftButton, Qt::ControlModifier);
+        f.page.setSubject("another tensor", {}, f.scheme);
+        QCOMPARE(brushed.size(), 4); // the range meant values that are gone
+        QVERIFY(brushed[3][0].toDouble() > brushed[3][1].toDouble());
     }
 
     void previewIsMarkedAndAxesStay()

@@ -42,8 +42,11 @@ void DistributionPlot::clear()
     m_clip.clear();
     m_grid = {};
     m_dragged.reset();
-    m_brushLo = 1;
-    m_brushHi = 0;
+    if (m_brushLo <= m_brushHi) { // the range meant the values that go away
+        m_brushLo = 1;
+        m_brushHi = 0;
+        Q_EMIT rangeBrushed(m_brushLo, m_brushHi);
+    }
     setPreview(false);
     resetView();
     dataChanged();

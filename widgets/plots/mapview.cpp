@@ -301,6 +301,10 @@ void MapView::paintLayer(Layer layer, QPainter& painter)
         paintNumbers(painter, front());
         painter.restore();
         paintColourBar(painter);
+        if (m_brushLo <= m_brushHi)
+            drawLabel(painter, QRectF(plotArea()).bottomLeft() + QPointF(6, -10), Qt::AlignLeft | Qt::AlignVCenter,
+                      tr("pale: no value from %1 to %2").arg(shortText(m_brushLo), shortText(m_brushHi)),
+                      theme::color(Ink::AxisText));
     } else if (layer == Layer::Handles && m_pickedLength > 0) {
         const QRectF group(toPixel(double(m_pickedCol), double(m_pickedRow)),
                            toPixel(double(m_pickedCol + m_pickedLength), double(m_pickedRow + 1)));
