@@ -11,6 +11,7 @@
 #include <QApplication>
 #include <QLabel>
 #include <QPlainTextEdit>
+#include <QScrollBar>
 #include <QSignalSpy>
 #include <QTableView>
 #include <QTemporaryDir>
@@ -59,6 +60,18 @@ private Q_SLOTS:
         QTest::mouseClick(&f.map(), Qt::LeftButton, {}, f.map().toPixel(300.5, 17.5).toPoint());
         QCOMPARE(picked[0][0].toLongLong(), 17);
         QVERIFY(std::abs(picked[0][1].toLongLong() - 300) <= 1);
+    }
+
+    void inspectorFitsBesideTheDocksOfASmallWindow()
+    {
+        Fixture f;
+        f.page.resize(575, 620);
+        f.page.setGroup(f.data.groupDetail(f.scheme, 17, 300));
+        QTest::qWait(20);
+        auto* table = f.page.findChild<QTableView*>();
+        QVERIFY(table->isVisible());
+        QCOMPARE(table->horizontalScrollBar()->maximum(), 0);
+        QCOMPARE(f.page.findChild<QPlainTextEdit*>()->horizontalScrollBar()->maximum(), 0);
     }
 
     void inspectorShowsEveryValueAndTheBytes()

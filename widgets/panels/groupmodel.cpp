@@ -43,12 +43,10 @@ QString GroupModel::text(size_t row, int column) const
 
 QVariant GroupModel::data(const QModelIndex& index, int role) const
 {
-    if (!index.isValid())
-        return {};
     switch (role) {
-    case Qt::DisplayRole: return text(size_t(index.row()), index.column());
+    case Qt::DisplayRole: return index.isValid() ? text(size_t(index.row()), index.column()) : QVariant();
     case Qt::TextAlignmentRole: return int(Qt::AlignRight | Qt::AlignVCenter);
-    case Qt::FontRole: {
+    case Qt::FontRole: { // of every cell, so a view may ask before there are any
         QFont font = theme::numberFont();
         font.setPointSizeF(theme::smallFont().pointSizeF());
         return font;
@@ -61,7 +59,7 @@ QVariant GroupModel::headerData(int section, Qt::Orientation orientation, int ro
 {
     if (orientation != Qt::Horizontal)
         return {};
-    static const char* const kTitles[] = {QT_TR_NOOP("Column"), QT_TR_NOOP("w"), QT_TR_NOOP("w ÷ s"),
+    static const char* const kTitles[] = {QT_TR_NOOP("Col."), QT_TR_NOOP("w"), QT_TR_NOOP("w ÷ s"),
                                           QT_TR_NOOP("Code"), QT_TR_NOOP("ŵ"), QT_TR_NOOP("ŵ − w")};
     static const char* const kTips[] = {
         QT_TR_NOOP("Input dimension: column of the matrix"), QT_TR_NOOP("Weight as the model stores it"),

@@ -15,7 +15,6 @@
 #include <QLabel>
 #include <QMenu>
 #include <QPlainTextEdit>
-#include <QScrollBar>
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QTableView>
@@ -136,9 +135,9 @@ QWidget* MapPage::Private::makeInspector()
     table->verticalHeader()->setDefaultSectionSize(20);
     table->setFont(theme::smallFont());
     table->horizontalHeader()->setFont(theme::smallFont());
-    table->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
-    table->horizontalHeader()->setResizeContentsPrecision(200); // a row of a matrix may be a group
-    table->horizontalHeader()->setStretchLastSection(true);
+    table->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
+    table->horizontalHeader()->setMinimumSectionSize(
+        QFontMetrics(model->data({}, Qt::FontRole).value<QFont>()).horizontalAdvance(QStringLiteral("−0.0000")) + 6);
     table->setAlternatingRowColors(true);
     table->setShowGrid(false);
     table->setSelectionBehavior(QAbstractItemView::SelectRows);
@@ -153,8 +152,7 @@ QWidget* MapPage::Private::makeInspector()
     fixed.setPointSizeF(theme::smallFont().pointSizeF());
     bytes->setFont(fixed);
     const int line = QFontMetrics(fixed).horizontalAdvance(hexDump(std::vector<std::byte>(kBytesPerLine)));
-    const int margins = 2 * int(bytes->document()->documentMargin()) + theme::kSpacing;
-    bytes->setMinimumWidth(line + margins + bytes->verticalScrollBar()->sizeHint().width());
+    bytes->setMinimumWidth(line + 2 * int(bytes->document()->documentMargin()) + 2);
     bytes->setAccessibleName(tr("Packed bytes of the picked group"));
     bytes->setTabChangesFocus(true);
     auto* packed = new QWidget;
@@ -167,7 +165,7 @@ QWidget* MapPage::Private::makeInspector()
     split->addWidget(packed);
     split->setStretchFactor(0, 1);
     split->setStretchFactor(1, 0);
-    split->setSizes({430, 250});
+    split->setSizes({360, 200});
     split->setChildrenCollapsible(false);
     auto* detail = new QWidget;
     auto* layout = new QVBoxLayout(detail);

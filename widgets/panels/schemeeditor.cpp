@@ -193,7 +193,7 @@ void SchemeEditor::Private::showScopes()
     const QSignalBlocker blocker(scope);
     scope->clear();
     scope->addItem(tr("This tensor"), int(EditScope::Tensor));
-    scope->addItem(many ? tr("%1 selected tensors").arg(subjects.size()) : tr("The selection"),
+    scope->addItem(many ? tr("%1 tensors").arg(subjects.size()) : tr("The selection"),
                    int(EditScope::Selection));
     scope->addItem(oneRole ? tr("All %1 tensors").arg(fromStd(roleName(role))) : tr("All with this role"),
                    int(EditScope::Role));
