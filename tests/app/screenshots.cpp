@@ -5,6 +5,10 @@
 #include "support/windowdriver.h"
 #include "widgets/panels/mappage.h"
 
+#ifdef QUANTLOUPE_OPENCL
+#include "kernels/devices.h"
+#endif
+
 #include <QApplication>
 #include <QDir>
 #include <QPixmap>
@@ -46,9 +50,9 @@ const Shot kShots[] = {
 
 bool take(const Shot& shot, const QString& folder)
 {
-    test::WindowDriver driver(shot.size);
+    test::WindowDriver driver(shot.size, QApplication::applicationFilePath());
     driver.window().setTheme(shot.theme);
-    if (!driver.open(QStringLiteral(QL_RESOURCES "/models/") + QLatin1String(shot.model)) || !driver.select(shot.tensor))
+    if (!driver.open(QLatin1String(shot.model)) || !driver.select(shot.tensor))
         return false;
     const int tensor = driver.window().session()->model()->indexOf(shot.tensor);
     const auto scheme = Scheme::parse(shot.scheme);
@@ -70,7 +74,7 @@ bool take(const Shot& shot, const QString& folder)
 
 bool takeWelcome(QSize size, ThemeMode theme, const QString& file)
 {
-    test::WindowDriver driver(size);
+    test::WindowDriver driver(size, QApplication::applicationFilePath());
     driver.window().setTheme(theme);
     driver.settle();
     return driver.window().grab().save(file);
@@ -80,16 +84,22 @@ bool takeWelcome(QSize size, ThemeMode theme, const QString& file)
 
 int main(int argc, char** argv)
 {
+#ifdef QUANTLOUPE_OPENCL
+    if (argc == 2 && std::string_view(argv[1]) == "--probe-opencl")
+        return printProbe();
+#endif
     QApplication application(argc, argv);
     const QString folder = argc > 1 ? QString::fromLocal8Bit(argv[1]) : QStringLiteral(QL_RESOURCES "/screenshots");
     QDir().mkpath(folder);
+    const QString target = QDir(folder).absolutePath();
+    QDir::setCurrent(QStringLiteral(QL_RESOURCES "/models")); // pictures name models, not folders of this machine
     int failures = 0;
     for (const Shot& shot : kShots) {
-        const bool taken = take(shot, folder);
+        const bool taken = take(shot, target);
         std::printf("%s %s\n", taken ? "saved " : "FAILED", shot.name);
         failures += !taken;
     }
-    failures += !takeWelcome(kSmall, ThemeMode::Light, folder + "/welcome-light.png");
-    failures += !takeWelcome(kLarge, ThemeMode::Dark, folder + "/welcome-dark.png");
+    failures += !takeWelcome(kSmall, ThemeMode::Light, target + "/welcome-light.png");
+    failures += !takeWelcome(kLarge, ThemeMode::Dark, target + "/welcome-dark.png");
     return failures;
 }

@@ -17,8 +17,10 @@ namespace ql::test {
 class WindowDriver
 {
 public:
-    explicit WindowDriver(QSize size = {1280, 800})
-        : m_window(std::make_shared<Backends>("/bin/false", ""),
+    /// `program`: run again with --probe-opencl to find devices; by default there are none, so tests do not depend on
+    /// the machine's.
+    explicit WindowDriver(QSize size = {1280, 800}, const QString& program = QStringLiteral("/bin/false"))
+        : m_window(std::make_shared<Backends>(program.toStdString(), ""),
                    std::make_unique<Settings>(m_folder.filePath("settings.ini")), m_folder.filePath("journal"))
     {
         m_window.resize(size);
