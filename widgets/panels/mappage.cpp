@@ -136,8 +136,13 @@ QWidget* MapPage::Private::makeInspector()
     table->setFont(theme::smallFont());
     table->horizontalHeader()->setFont(theme::smallFont());
     table->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
-    table->horizontalHeader()->setMinimumSectionSize(
-        QFontMetrics(model->data({}, Qt::FontRole).value<QFont>()).horizontalAdvance(QStringLiteral("−0.0000")) + 6);
+    // Column numbers and codes are short; the room they leave lets the values show whole.
+    const QFontMetrics figures(model->data({}, Qt::FontRole).value<QFont>());
+    table->horizontalHeader()->setMinimumSectionSize(figures.horizontalAdvance(QStringLiteral("00000")) + 8);
+    for (const int narrow : {GroupModel::Position, GroupModel::Code}) {
+        table->horizontalHeader()->setSectionResizeMode(narrow, QHeaderView::Fixed);
+        table->horizontalHeader()->resizeSection(narrow, table->horizontalHeader()->minimumSectionSize());
+    }
     table->setAlternatingRowColors(true);
     table->setShowGrid(false);
     table->setSelectionBehavior(QAbstractItemView::SelectRows);
