@@ -166,8 +166,8 @@ void Analyser::request(Product product, const Subject& subject, const Scheme& sc
             [this, subject, ready](Result<Shared<T>> result) {
                 if (result.ok())
                     Q_EMIT(this->*ready)(subject, *result);
-                else
-                    fail(subject.tensor, result.error());
+                else if (result.error().code != ErrorCode::Cancelled)
+                    Q_EMIT studyFailed(result.error());
             });
     };
     switch (product) {

@@ -59,6 +59,7 @@ Q_SIGNALS:
     void tableDistributionReady(int tensor, ql::Shared<ql::Distribution> distribution);
     void tableMetricsReady(int tensor, const ql::Scheme& scheme, const ql::ErrorMetrics& metrics);
     void tensorFailed(int tensor, const ql::Error& error);
+    void studyFailed(const ql::Error& error); ///< one plot stays empty; the tensor itself is fine
 
 private:
     using Key = std::pair<Subject, Scheme>;

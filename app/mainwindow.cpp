@@ -217,6 +217,7 @@ void MainWindow::connectSession()
         m_bar->showMessage(InlineBar::Level::Info, text);
     });
     connect(m_analyser, &Analyser::tensorFailed, this, [this](int, const Error& error) { showError(error); });
+    connect(m_analyser, &Analyser::studyFailed, this, &MainWindow::showError);
     connect(m_exports, &ExportController::failed, this, &MainWindow::showError);
     connect(m_exports, &ExportController::finished, this, [this](const QString& path) {
         m_bar->showMessage(InlineBar::Level::Info, tr("Written and verified: %1").arg(path));
