@@ -4,6 +4,7 @@
 
 #include "core/compute/countedtensor.h"
 #include "core/compute/cpupasses.h"
+#include "core/compute/fusedggml.h"
 #include "core/compute/fusedquantizer.h"
 #include "core/compute/streams.h"
 #include "core/compute/tilereduce.h"
@@ -135,14 +136,18 @@ Result<ErrorMetrics> CpuBackend::measure(const TensorView& tensor, const Scheme&
         return metrics;
     }
     const auto fused = m_kernels ? FusedQuantizer::create(*m_kernels, parameters) : std::nullopt;
+    const auto ggml = m_kernels ? FusedGgml::create(*m_kernels, parameters) : std::nullopt;
     const TensorQuantizer reference(parameters);
-    const int64_t unit = fused ? fused->unit() : tensor.cols();
+    const int64_t unit = fused ? fused->unit() : ggml ? FusedGgml::kUnit : tensor.cols();
     auto metrics = reduceTiles(*m_pool, tensor, unit, job, ErrorMetrics{}, [&] {
         return [&, scratch = std::make_shared<FusedScratch>()](TileSource& source, ValueRange, ValueRange tile,
                                                                ErrorMetrics& out) -> Status {
             if (fused) {
                 QL_TRY(const simd::Source x, source.values(tile));
                 fused->measure(x, tile, *scratch, {}, out);
+            } else if (ggml) {
+                QL_TRY(const simd::Source x, source.values(tile));
+                ggml->measure(x, tile.count, {}, &out);
             } else {
                 QL_TRY(const float* x, source.floats(tile));
                 out.merge(reference.measureRows(x, tile.first / tensor.cols(), tile.count / tensor.cols()));

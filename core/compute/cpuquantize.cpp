@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/compute/cpubackend.h"
+#include "core/compute/fusedggml.h"
 #include "core/compute/fusedquantizer.h"
 #include "core/compute/tilereduce.h"
 #include "core/quant/doublequant.h"
@@ -67,11 +68,48 @@ void allocate(QuantizedTensor& q, const TensorParameters& p)
     const int64_t groups = p.groupsPerRow * q.rows;
     q.scales.resize(size_t(groups));
     q.zeros.resize(asymmetric ? size_t(groups) : 0);
+    q.scaleCodes.resize(p.scheme.doubleQuant ? size_t(groups) : 0);
     if (p.groupsPerRow == 0 && q.rows > 0) {
         q.scales = {p.tensorGroup.scale};
         if (asymmetric)
             q.zeros = {p.tensorGroup.zero};
     }
+}
+
+/// Where rows from `row` of the slice on go.
+FusedOutput outputFrom(QuantizedTensor& q, int64_t row)
+{
+    const int64_t group = row * q.groupsPerRow;
+    FusedOutput out;
+    out.codes = q.codes.data() + row * q.cols;
+    if (q.groupsPerRow > 0) {
+        out.scales = q.scales.data() + group;
+        out.zeros = q.zeros.empty() ? nullptr : q.zeros.data() + group;
+        out.scaleCodes = q.scaleCodes.empty() ? nullptr : q.scaleCodes.data() + group;
+    }
+    return out;
+}
+
+/// The same for GGML blocks.
+void allocateBlocks(QuantizedTensor& q)
+{
+    const size_t blocks = size_t(q.rows * q.groupsPerRow);
+    q.codes.resize(size_t(q.rows * q.cols));
+    q.scales.resize(blocks);
+    if (q.scheme.format == Format::Q4_1 || q.scheme.format == Format::Q5_1)
+        q.mins.resize(blocks);
+    q.blocks.resize(blocks * size_t(traits(q.scheme.format).blockBytes));
+}
+
+GgmlOutput blocksFrom(QuantizedTensor& q, int64_t row)
+{
+    const int64_t block = row * q.groupsPerRow;
+    GgmlOutput out;
+    out.codes = q.codes.data() + row * q.cols;
+    out.scales = q.scales.data() + block;
+    out.mins = q.mins.empty() ? nullptr : q.mins.data() + block;
+    out.blocks = q.blocks.data() + block * traits(q.scheme.format).blockBytes;
+    return out;
 }
 
 /// File blocks of rows whose codes and scales are known.
@@ -100,8 +138,11 @@ Result<QuantizedTensor> CpuBackend::quantizeRows(const TensorView& tensor, const
     const std::vector<ValueRange> tasks = cutRows(firstRow, rows, cols);
     std::vector<QuantizedTensor> slices(tasks.size(), emptySlice(parameters, 0, 0));
     QuantizedTensor q = emptySlice(parameters, firstRow, rows);
+    const auto ggml = m_kernels ? FusedGgml::create(*m_kernels, parameters) : std::nullopt;
     if (fused)
         allocate(q, parameters);
+    else if (ggml)
+        allocateBlocks(q);
     ByteProgress progress(tensor, job);
     const bool micro = traits(parameters.scheme.format).kind == FormatKind::Micro;
     const auto quantizeTask = [&](int64_t index) -> Status {
@@ -109,18 +150,18 @@ Result<QuantizedTensor> CpuBackend::quantizeRows(const TensorView& tensor, const
         FusedScratch scratch;
         const auto quantizeTile = [&](ValueRange tile) -> Status {
             const int64_t row = tile.first / cols;
+            if (ggml) {
+                QL_TRY(const simd::Source x, source.values(tile));
+                ggml->measure(x, tile.count, blocksFrom(q, row - firstRow), nullptr);
+                return {};
+            }
             if (!fused) {
                 QL_TRY(const float* x, source.floats(tile));
                 appendRows(slices[size_t(index)], reference.quantizeRows(x, row, tile.count / cols));
                 return {};
             }
             QL_TRY(const simd::Source x, source.values(tile));
-            FusedOutput out;
-            out.codes = q.codes.data() + (row - firstRow) * cols;
-            if (parameters.groupsPerRow > 0) {
-                out.scales = q.scales.data() + (row - firstRow) * parameters.groupsPerRow;
-                out.zeros = q.zeros.empty() ? nullptr : q.zeros.data() + (row - firstRow) * parameters.groupsPerRow;
-            }
+            const FusedOutput out = outputFrom(q, row - firstRow);
             ErrorMetrics ignored;
             fused->measure(x, tile, scratch, out, ignored);
             if (micro)

@@ -4,6 +4,7 @@
 
 #include "core/compute/streams.h"
 #include "core/quant/cliplimits.h"
+#include "core/quant/doublequant.h"
 #include "core/quant/schemetable.h"
 
 #include <algorithm>
@@ -31,6 +32,7 @@ void FusedScratch::reserveGroups(int64_t groups)
         return;
     for (auto* array : {&lo, &hi, &absMax, &limitLo, &limitHi, &scale, &inverse, &lowest, &highest})
         array->resize(n);
+    scaleCodes.resize(n);
 }
 
 std::optional<FusedQuantizer> FusedQuantizer::create(const simd::Kernels& kernels, const TensorParameters& parameters)
@@ -38,7 +40,7 @@ std::optional<FusedQuantizer> FusedQuantizer::create(const simd::Kernels& kernel
     const Scheme& scheme = parameters.scheme;
     const FormatKind kind = traits(scheme.format).kind;
     const bool grid = kind == FormatKind::Integer || kind == FormatKind::Codebook || kind == FormatKind::Micro;
-    if (!grid || scheme.rounding != Rounding::Nearest || scheme.doubleQuant || parameters.cols == 0)
+    if (!grid || scheme.rounding != Rounding::Nearest || parameters.cols == 0)
         return std::nullopt;
     FusedQuantizer fused(kernels, parameters);
     if (kind != FormatKind::Integer && !fused.m_lookup)
@@ -70,7 +72,8 @@ int64_t FusedQuantizer::unit() const
 {
     if (m_parameters.groupsPerRow == 0)
         return 1;
-    return m_parameters.cols % m_parameters.groupSize == 0 ? m_parameters.groupSize : m_parameters.cols;
+    const bool rowsOnly = m_parameters.scheme.doubleQuant || m_parameters.cols % m_parameters.groupSize != 0;
+    return rowsOnly ? m_parameters.cols : m_parameters.groupSize;
 }
 
 template <class Work>
@@ -78,11 +81,12 @@ void FusedQuantizer::forEachBatch(simd::Source x, ValueRange range, Work work) c
 {
     const int64_t batch = x.element == simd::Element::F32 ? kBatch : 2 * kBatch;
     int64_t firstGroup = 0;
+    const int64_t base = range.first / m_parameters.cols * m_parameters.groupsPerRow;
     const auto cut = [&](int64_t firstValue, int64_t groups, int64_t size) {
         const int64_t most = std::max<int64_t>(1, batch / size);
         for (int64_t g = 0; g < groups; g += most) {
             const int64_t first = firstValue + g * size;
-            work(Segment{x.advanced(first), std::min(most, groups - g), size, first, firstGroup + g});
+            work(Segment{x.advanced(first), std::min(most, groups - g), size, first, firstGroup + g, base + firstGroup + g});
         }
         firstGroup += groups;
     };
@@ -190,20 +194,38 @@ void FusedQuantizer::chooseGrid(const Segment& s, simd::Source x, FusedScratch& 
         std::fill_n(scratch.highest.begin(), groups, m_rule.highest - float(p.zero));
         return;
     }
-    if (scheme.clip == ClipMethod::Mse) {
-        for (int64_t g = 0; g < s.groups; ++g)
-            searchGrid(s, x, g, scratch);
+    const bool search = scheme.clip == ClipMethod::Mse;
+    for (int64_t g = 0; g < s.groups && search; ++g)
+        searchGrid(s, x, g, scratch);
+    if (search && !scheme.doubleQuant)
         return;
-    }
     const float* lo = scratch.lo.data();
     const float* hi = scratch.hi.data();
     if (scheme.clip != ClipMethod::MinMax) {
-        clipRanges(s, x, scratch);
+        if (!search)
+            clipRanges(s, x, scratch);
         lo = scratch.limitLo.data();
         hi = scratch.limitHi.data();
     }
+    if (scheme.doubleQuant)
+        return quantizeScales(s, lo, hi, scratch);
     makeGrid(lo, hi, (s.groups + 15) / 16 * 16,
              {scratch.scale.data(), scratch.inverse.data(), scratch.lowest.data(), scratch.highest.data()});
+}
+
+void FusedQuantizer::quantizeScales(const Segment& s, const float* lo, const float* hi, FusedScratch& scratch) const
+{
+    for (size_t g = 0; g < size_t(s.groups); ++g) {
+        const ClipLimits limits{lo[g], hi[g]};
+        const float blockScale = m_parameters.scaleScales[(size_t(s.tensorGroup) + g) / size_t(kDoubleQuantBlock)];
+        scratch.scaleCodes[g] = encodeScale(m_group.scaleFor(limits), m_parameters.scaleOffset, blockScale);
+        const float scale = decodeScale(scratch.scaleCodes[g], m_parameters.scaleOffset, blockScale);
+        const GroupParameters p = m_group.fromScale(scale, limits);
+        scratch.scale[g] = p.scale;
+        scratch.inverse[g] = p.inverse;
+        scratch.lowest[g] = m_rule.lowest - float(p.zero);
+        scratch.highest[g] = m_rule.highest - float(p.zero);
+    }
 }
 
 void FusedQuantizer::clipRanges(const Segment& s, simd::Source x, FusedScratch& scratch) const
@@ -256,6 +278,8 @@ void FusedQuantizer::searchGrid(const Segment& s, simd::Source x, int64_t group,
     sweepGroup(groupFloats(s, x, group, scratch), s.padded(), {scratch.lo[g], scratch.hi[g]}, scratch);
     const auto& errors = scratch.ratioError;
     const size_t best = size_t(std::min_element(errors.begin(), errors.end()) - errors.begin());
+    scratch.limitLo[g] = scratch.ratioLo[best];
+    scratch.limitHi[g] = scratch.ratioHi[best];
     scratch.scale[g] = scratch.ratioScale[best];
     scratch.inverse[g] = scratch.ratioInverse[best];
     scratch.lowest[g] = scratch.ratioLowest[best];
@@ -299,6 +323,8 @@ void FusedQuantizer::writeOutputs(const Segment& s, const FusedScratch& scratch,
             out.scales[s.firstGroup + g] = scratch.scale[size_t(g)];
         if (out.zeros)
             out.zeros[s.firstGroup + g] = int32_t(-scratch.lowest[size_t(g)]);
+        if (out.scaleCodes)
+            out.scaleCodes[s.firstGroup + g] = scratch.scaleCodes[size_t(g)];
     }
 }
 
@@ -308,12 +334,13 @@ bool FusedQuantizer::mustClamp(const Segment& s, const FusedScratch& scratch) co
     if (m_lookup) {
         const float reach = m_lookup->reach();
         for (size_t g = 0; g < size_t(s.groups); ++g)
-            any |= !(scratch.absMax[g] * scratch.inverse[g] < reach);
+            any |= !(scratch.absMax[g] * std::abs(scratch.inverse[g]) < reach);
         return any != 0;
     }
     for (size_t g = 0; g < size_t(s.groups); ++g) {
+        // A scale that was quantized itself may have turned negative.
         any |= !(scratch.hi[g] * scratch.inverse[g] < scratch.highest[g] + 0.5f) |
-               !(scratch.lo[g] * scratch.inverse[g] > scratch.lowest[g] - 0.5f);
+               !(scratch.lo[g] * scratch.inverse[g] > scratch.lowest[g] - 0.5f) | (scratch.inverse[g] < 0);
     }
     return any != 0;
 }
@@ -325,7 +352,7 @@ uint64_t FusedQuantizer::countClipped(const Segment& s, simd::Source x, const Fu
         const float zero = m_rule.asymmetric ? -scratch.lowest[g] : 0.0f;
         // Monotonic in x, so the ends of the range tell whether anything clips at all.
         return (scratch.hi[g] * scratch.inverse[g] + zero > book.clipHi) |
-               (scratch.lo[g] * scratch.inverse[g] + zero < book.clipLo);
+               (scratch.lo[g] * scratch.inverse[g] + zero < book.clipLo) | (scratch.inverse[g] < 0);
     };
     int any = 0;
     for (size_t g = 0; g < size_t(s.groups); ++g)
@@ -377,18 +404,21 @@ void FusedQuantizer::measureByReference(const Segment& s, FusedScratch& scratch,
     scratch.padded.resize(size_t(s.count()));
     decodeValues(*m_kernels, s.x, s.count(), scratch.padded.data());
     const float* x = scratch.padded.data();
-    ErrorMetrics part = reference.measureRows(x, 0, s.groups, out.values ? out.values + s.firstValue : nullptr);
+    const int64_t row = m_parameters.scheme.doubleQuant ? s.tensorGroup : 0;
+    ErrorMetrics part = reference.measureRows(x, row, s.groups, out.values ? out.values + s.firstValue : nullptr);
     part.bytes = 0;
     metrics.merge(part);
-    if (!out.codes && !out.scales && !out.zeros)
+    if (!out.codes && !out.scales && !out.zeros && !out.scaleCodes)
         return;
-    const QuantizedTensor q = reference.quantizeRows(x, 0, s.groups);
+    const QuantizedTensor q = reference.quantizeRows(x, row, s.groups);
     if (out.codes)
         std::copy(q.codes.begin(), q.codes.end(), out.codes + s.firstValue);
     if (out.scales)
         std::copy(q.scales.begin(), q.scales.end(), out.scales + s.firstGroup);
     if (out.zeros)
         std::copy(q.zeros.begin(), q.zeros.end(), out.zeros + s.firstGroup);
+    if (out.scaleCodes)
+        std::copy(q.scaleCodes.begin(), q.scaleCodes.end(), out.scaleCodes + s.firstGroup);
 }
 
 uint64_t FusedQuantizer::sweep(simd::Source x, ValueRange range, ClipLimits tensorRange, FusedScratch& scratch,

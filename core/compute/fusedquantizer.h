@@ -21,7 +21,7 @@ struct FusedScratch {
     std::vector<float> lo, hi, absMax, limitLo, limitHi, scale, inverse, lowest, highest;
     std::vector<float> padded;  ///< groups filled up to whole vectors
     std::vector<float> decoded; ///< groups as f32
-    std::vector<uint8_t> levels;
+    std::vector<uint8_t> levels, scaleCodes;
     std::vector<float> values;
     /// Per candidate of the clip search.
     std::array<float, 64> ratioLo, ratioHi, ratioScale, ratioInverse, ratioLowest, ratioHighest, ratioError;
@@ -35,6 +35,7 @@ struct FusedOutput {
     float* values = nullptr;
     float* scales = nullptr;
     int32_t* zeros = nullptr;
+    uint8_t* scaleCodes = nullptr; ///< double quantization
 };
 
 class FusedQuantizer
@@ -61,6 +62,7 @@ private:
     struct Segment {
         simd::Source x;
         int64_t groups = 0, size = 0, firstValue = 0, firstGroup = 0;
+        int64_t tensorGroup = 0; ///< number of the first group in the whole tensor; for double quantization only
 
         int64_t count() const { return groups * size; }
         int64_t padded() const { return (size + 15) / 16 * 16; }
@@ -76,6 +78,7 @@ private:
     const float* groupFloats(const Segment& s, simd::Source x, int64_t group, FusedScratch& scratch) const;
     bool findRanges(const Segment& s, simd::Source x, FusedScratch& scratch) const;
     void chooseGrid(const Segment& s, simd::Source x, FusedScratch& scratch) const;
+    void quantizeScales(const Segment& s, const float* lo, const float* hi, FusedScratch& scratch) const;
     void clipRanges(const Segment& s, simd::Source x, FusedScratch& scratch) const;
     void searchGrid(const Segment& s, simd::Source x, int64_t group, FusedScratch& scratch) const;
     void sweepGroup(const float* x, int64_t size, ClipLimits range, FusedScratch& scratch) const;

@@ -46,6 +46,11 @@ QL_INLINE Floats roundToBf16(Floats x)
     return asFloats((b + splat(0x7fff) + odd) & splat(int32_t(~0xffff)));
 }
 
+QL_INLINE Floats roundSignedToHalf(Floats x)
+{
+    return asFloats(bits(roundToHalf(abs(x))) | (bits(x) & splat(int32_t(0x80000000u))));
+}
+
 void makeGrid(const GridRule& rule, const float* lo, const float* hi, int64_t count, const GridOutput& out)
 {
     const Floats zero = splat(0.0f);

@@ -5,6 +5,8 @@
 // is for error sums only, which agree to about 1e-7.
 #pragma once
 
+#include "core/compute/simd/ggmlblocks.h"
+
 #include <cstdint>
 
 namespace ql::simd {
@@ -137,6 +139,8 @@ struct Kernels {
     void (*sweepUniform)(const float* x, int64_t count, int candidates, const GroupGrid& grid, float* errors);
     void (*sweepLookup)(const float* x, int64_t count, int candidates, const GroupGrid& grid, const LookupCode& code,
                         float* errors);
+    /// Sixteen GGML blocks of finite f32 values; `table` for GgmlRule::Table only.
+    void (*encodeGgml)(const void* x, const GgmlRule& rule, const LookupCode* table, GgmlBlocks* out, ErrorSums* sums);
     void (*toFloat)(Source x, int64_t count, float* out);
 };
 inline constexpr int64_t kMomentBlock = 4096;

@@ -60,9 +60,15 @@ QL_OPERATOR(Floats, *, PartF)
 QL_OPERATOR(Ints, +, PartU)
 QL_OPERATOR(Ints, -, PartU)
 QL_OPERATOR(Ints, &, PartI)
-QL_OPERATOR(Ints, |, PartI) QL_OPERATOR(Ints, ^, PartI)
+QL_OPERATOR(Ints, |, PartI)
+QL_OPERATOR(Ints, ^, PartI)
 #undef QL_OPERATOR
 
+QL_INLINE Ints operator~(Ints a)
+{
+    QL_EACH a.p[k] = ~a.p[k];
+    return a;
+}
 QL_INLINE Floats splat(float x)
 {
     Floats r;
@@ -97,22 +103,6 @@ QL_INLINE Ints signMask(Floats x)
 QL_INLINE Floats abs(Floats x)
 {
     return asFloats(bits(x) & splat(0x7fffffff));
-}
-
-template <int kBits>
-QL_INLINE Ints shiftLeft(Ints x)
-{
-    Ints r;
-    QL_EACH r.p[k] = x.p[k] << kBits;
-    return r;
-}
-/// Logical shift.
-template <int kBits>
-QL_INLINE Ints shiftRight(Ints x)
-{
-    Ints r;
-    QL_EACH r.p[k] = (PartI)((PartU)x.p[k] >> kBits);
-    return r;
 }
 
 /// a < b ? a : b, as the x86 instruction does it: b where either is NaN.

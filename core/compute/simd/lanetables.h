@@ -1,12 +1,28 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Comparisons, variable shifts and table look-ups on sixteen lanes; see lanes.h.
+// Shifts, comparisons and table look-ups on sixteen lanes; see lanes.h.
 #pragma once
 
 #include "core/compute/simd/lanes.h"
 
 namespace ql::simd::QL_ISA {
 namespace {
+
+template <int kBits>
+QL_INLINE Ints shiftLeft(Ints x)
+{
+    Ints r;
+    QL_EACH r.p[k] = x.p[k] << kBits;
+    return r;
+}
+/// Logical shift.
+template <int kBits>
+QL_INLINE Ints shiftRight(Ints x)
+{
+    Ints r;
+    QL_EACH r.p[k] = (PartI)((PartU)x.p[k] >> kBits);
+    return r;
+}
 
 /// count + 1 in the lanes where a > b.
 QL_INLINE Ints plusOneWhere(Ints count, Floats a, Floats b)

@@ -86,7 +86,7 @@ QStringList schemes()
         << "int4,clip=mse,group=64" << "int4,asym,clip=mse,group=32" << "int4,tensor,clip=mse" << "int8,channel,clip=mse"
         << "int4,clip=percentile:97" << "int4,clip=sigma:2.5" << "int4,clip=ratio:0.8" << "int4,clip=abs:0.02"
         << "int4,clip=kl,group=32" << "int8,channel,clip=kl" << "int6,asym,channel" << "int4,scale=e8m0"
-        << "int4,scale=e4m3,group=16" << "int4,round=stochastic:5" << "int4,double" << "nf4,double" << "nf4,clip=mse"
+        << "int4,scale=e4m3,group=16" << "int4,round=stochastic:5" << "int4,double" << "nf4,double" << "int4,double,asym,group=48" << "int4,double,clip=mse,group=32" << "nf4,double,clip=ratio:0.7" << "nf4,clip=mse"
         << "nf4,tensor" << "nf4,group=100" << "nf4-quantile,group=48" << "fp4,channel" << "e2m1,group=16,scale=e8m0"
         << "e2m1,clip=mse" << "fp8-e4m3,tensor" << "fp8-e5m2,group=32,clip=mse" << "nf4-sym15,group=24";
     return all;
@@ -173,6 +173,35 @@ private Q_SLOTS:
             }
         }
         QVERIFY(compared >= 30);
+    }
+
+    void ggmlBlocksAreLikeTheReference_data()
+    {
+        QTest::addColumn<QString>("text");
+        for (const FormatTraits& row : schemeTable()) {
+            if (row.kind == FormatKind::Ggml)
+                QTest::newRow(row.name.data()) << QString::fromLatin1(row.name.data());
+        }
+    }
+    void ggmlBlocksAreLikeTheReference()
+    {
+        QFETCH(QString, text);
+        const Scheme scheme = Scheme::parse(text.toStdString()).value();
+        // Heavy tails, ties in magnitude, zero blocks and a wide range of scales.
+        std::vector<float> x = test::normalValues(64 * 4096, 12, 1);
+        for (size_t i = 0; i < x.size(); ++i)
+            x[i] *= std::abs(x[i]) * std::exp2(float(i / 32 % 41) - 30.0f);
+        for (size_t i = 0; i < x.size(); i += 3 * 32)
+            x[i] = -x[i + 5];
+        std::fill_n(x.begin() + 4096, 700, 0.0f);
+        x[9000] = NAN;
+        for (const simd::Kernels* kernels : allKernels()) {
+            CpuBackend backend(m_pool, *kernels);
+            for (const DType type : {DType::F32, DType::BF16}) {
+                const QString d = compareOn(backend, storedAs(type, x, 64, 4096), scheme);
+                QVERIFY2(d.isEmpty(), qPrintable(d + " " + kernels->name));
+            }
+        }
     }
 
     void countedHalvesAreLikeTheReference_data()
