@@ -177,25 +177,47 @@ QL_INLINE vf stochastic_uniform(const coder* c, ulong index)
     return to_vf(hash >> 8) * 0x1p-24f;
 }
 
+// Drivers for CPUs make long code of rint, floor and round. Adding 1.5 * 2^23 rounds |x| < 2^22 half to even, and the sum's
+// low bits are the whole number.
+#define QL_ROUNDER 12582912.0f
+QL_INLINE vf round_even(vf x)
+{
+    return (x + QL_ROUNDER) - QL_ROUNDER;
+}
+QL_INLINE vf round_down(vf x)
+{
+    const vf whole = to_vf(to_vi(x));
+    return whole - (QL_MASK(whole > x) ? (vf)1 : (vf)0);
+}
+QL_INLINE vf round_away(vf x)
+{
+    const vf whole = to_vf(to_vi(x));
+    const vf rest = x - whole;
+    return whole + (QL_MASK(rest >= (vf)0.5f) ? (vf)1 : (vf)0) - (QL_MASK(rest <= (vf)-0.5f) ? (vf)1 : (vf)0);
+}
+
 // Levels of values, to nearest, and what they reconstruct to. `careful`: there may be NaN.
 QL_INLINE vf encode_nearest(const coder* c, const group_params* p, vf x, int careful, vi* level)
 {
     if (careful)
         x = QL_MASK(x != x) ? (vf)0 : x;
-    vf y = (x - all_lanes(p->codeMinimum)) * all_lanes(p->inverse);
+#if QL_CODE == QL_TRUNCATE
+    x -= all_lanes(p->codeMinimum);
+#endif
+    vf y = x * all_lanes(p->inverse);
     if (careful)
         y = QL_MASK(y != y) ? (vf)0 : y;
 #if QL_CODE == QL_TRUNCATE
     *level = to_vi(lane_min(lane_max(y + all_lanes(p->lowest), (vf)0), all_lanes(p->highest)));
     return p->scale * (to_vf(*level) + p->base) + p->minimum;
 #elif QL_CODE == QL_AWAY
-    const vf q = round(lane_min(lane_max(y, (vf)-127.0f), (vf)127.0f));
+    const vf q = round_away(lane_min(lane_max(y, (vf)-127.0f), (vf)127.0f));
     *level = to_vi(q) + 127;
     return q * p->scale;
 #elif QL_CODE == QL_UNIFORM
-    const vf q = lane_min(lane_max(rint(y), (vf)p->lowest), (vf)p->highest);
-    *level = to_vi(q - p->lowest);
-    return q * p->scale;
+    const vf sum = lane_min(lane_max(y, all_lanes(p->lowest)), all_lanes(p->highest)) + QL_ROUNDER;
+    *level = as_vi(sum) - (as_int(QL_ROUNDER) + (int)p->lowest);
+    return (sum - QL_ROUNDER) * p->scale;
 #else
     *level = nearest_level(c, y);
     return level_value(c, *level) * p->scale;
@@ -211,7 +233,7 @@ QL_INLINE vf encode_stochastic(const coder* c, const group_params* p, vf x, ulon
     const vf u = stochastic_uniform(c, index);
 #if QL_CODE == QL_UNIFORM
     const vf bounded = lane_min(lane_max(y, (vf)-4e6f), (vf)4e6f);
-    const vf below = floor(bounded);
+    const vf below = round_down(bounded);
     const vf up = QL_MASK(u < bounded - below) ? (vf)1 : (vf)0;
     const vf q = lane_min(lane_max(below + up, (vf)p->lowest), (vf)p->highest);
     *level = to_vi(q - p->lowest);

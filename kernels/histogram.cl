@@ -28,8 +28,13 @@ QL_INLINE void count_bins(global uint* table, vi index, int stride)
 #ifdef QL_WIDE
     int bins[16];
     vstore16(index, 0, bins);
-    for (int lane = 0; lane < 16; ++lane)
-        ++table[(lane & 3) * stride + bins[lane]];
+#pragma unroll
+    for (int lane = 0; lane < 16; lane += 4) {
+        ++table[bins[lane]];
+        ++table[stride + bins[lane + 1]];
+        ++table[2 * stride + bins[lane + 2]];
+        ++table[3 * stride + bins[lane + 3]];
+    }
 #else
     atomic_inc(table + index);
 #endif

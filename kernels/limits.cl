@@ -165,7 +165,7 @@ QL_INLINE lane_params from_scale(constant float* book, int flags, vf scale, vf l
 {
     const vf inverse = 1.0f / scale;
     const vi usable = QL_MASK(scale != (vf)0) & finite_mask(scale) & finite_mask(inverse);
-    const vf zero = rint(lane_min(lane_max(-lo * inverse, (vf)-4e6f), (vf)4e6f));
+    const vf zero = round_even(lane_min(lane_max(-lo * inverse, (vf)-4e6f), (vf)4e6f));
     const vf bounded = lane_min(lane_max(zero, (vf)book[QL_BOOK_FIRST]), (vf)book[QL_BOOK_LAST]);
     lane_params p;
     p.scale = usable ? scale : (vf)0;

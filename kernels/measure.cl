@@ -8,27 +8,29 @@
 // Doubles per bundle in `out`: x^2, x^^2, x x^, e^2, |e|, e, max |e|, finite, clipped.
 #define QL_SUMS 9
 
-// Sums of a few hundred values in f32, moved to double before they lose digits.
+// Sums of a few hundred values in f32, kept in registers; the largest error of all.
 typedef struct {
-    vf xx, hh, xh, ee, ae, e;
+    vf xx, hh, xh, ee, ae, e, worst;
 } lane_sums;
+// Where they go before they lose digits; stays in memory.
 typedef struct {
     vd xx, hh, xh, ee, ae, e;
-    vf worst;
 } bundle_sums;
 
 QL_INLINE void add_error(lane_sums* s, vf x, vf hat)
 {
     const vf e = hat - x;
+    const vf magnitude = fabs(e);
     s->xx = fma(x, x, s->xx);
     s->hh = fma(hat, hat, s->hh);
     s->xh = fma(x, hat, s->xh);
     s->ee = fma(e, e, s->ee);
-    s->ae += fabs(e);
+    s->ae += magnitude;
     s->e += e;
+    s->worst = lane_max(s->worst, magnitude);
 }
 
-QL_INLINE void flush(bundle_sums* b, lane_sums* s)
+QL_OUTLINE void flush(bundle_sums* b, const lane_sums* s)
 {
     b->xx += to_vd(s->xx);
     b->hh += to_vd(s->hh);
@@ -36,13 +38,11 @@ QL_INLINE void flush(bundle_sums* b, lane_sums* s)
     b->ee += to_vd(s->ee);
     b->ae += to_vd(s->ae);
     b->e += to_vd(s->e);
-    const lane_sums none = {(vf)0, (vf)0, (vf)0, (vf)0, (vf)0, (vf)0};
-    *s = none;
 }
 
 // Groups with a tail, with values that are not finite, or so small or large that squares leave the range of f32.
 QL_OUTLINE vi measure_careful(const coder* c, const group_params* p, const global source_t* x, int n, ulong index,
-                              bundle_sums* b, occupancy* occ)
+                              bundle_sums* b, vf* worst, occupancy* occ)
 {
     vi finite = 0;
     for (int i = 0; i < n; i += QL_LANES) {
@@ -58,7 +58,7 @@ QL_OUTLINE vi measure_careful(const coder* c, const group_params* p, const globa
         b->ee += e * e;
         b->ae += fabs(e);
         b->e += e;
-        b->worst = lane_max(b->worst, fabs(ok ? hat - v : (vf)0));
+        *worst = lane_max(*worst, fabs(ok ? hat - v : (vf)0));
         finite -= ok;
         occupancy_add_some(occ, level, ok);
         occupancy_end_run(occ);
@@ -97,12 +97,14 @@ QL_INLINE vi measure_plain(const coder* c, const group_params* p, const global s
                 occupancy_add(occ, level);
             }
             add_error(s, v, hat);
-            b->worst = lane_max(b->worst, fabs(hat - v));
         }
         since->sums += vectors;
         since->counters += vectors;
         if (since->sums >= 16) {
-            flush(b, s);
+            const lane_sums full = *s;
+            const lane_sums none = {(vf)0, (vf)0, (vf)0, (vf)0, (vf)0, (vf)0, full.worst};
+            flush(b, &full);
+            *s = none;
             since->sums = 0;
         }
     }
@@ -129,8 +131,8 @@ QL_BODY measure_body(const global source_t* x, ulong base, ulong firstValue, ulo
     const group_layout layout = {origin, groupsPerRow, cols, groupSize};
     const coder c = make_coder(book, key1, key2);
     const coder rareCoder = make_coder(book, key1, key2);
-    bundle_sums b = {(vd)0, (vd)0, (vd)0, (vd)0, (vd)0, (vd)0, (vf)0};
-    lane_sums s = {(vf)0, (vf)0, (vf)0, (vf)0, (vf)0, (vf)0};
+    bundle_sums b = {(vd)0, (vd)0, (vd)0, (vd)0, (vd)0, (vd)0};
+    lane_sums s = {(vf)0, (vf)0, (vf)0, (vf)0, (vf)0, (vf)0, (vf)0};
     occupancy occ = occupancy_start(QL_OCCUPANCY_ARGUMENT);
     ulong whole = 0; // values of groups that were finite throughout
     vi odd = 0;      // finite values of other groups
@@ -157,12 +159,12 @@ QL_BODY measure_body(const global source_t* x, ulong base, ulong firstValue, ulo
                 whole += QL_ALWAYS_CAREFUL ? 0 : n;
             } else {
                 const group_params rareParams = p;
-                bundle_sums rareSums = b;
+                vf rareWorst = s.worst;
                 occupancy rareLevels = occ;
                 occupancy_end_run(&rareLevels);
-                odd += measure_careful(&rareCoder, &rareParams, values + offset, n, start + offset, &rareSums,
+                odd += measure_careful(&rareCoder, &rareParams, values + offset, n, start + offset, &b, &rareWorst,
                                        &rareLevels);
-                b = rareSums;
+                s.worst = rareWorst;
                 occ = rareLevels;
             }
             if (batch.clips[k] != 0.0f) {
@@ -173,12 +175,13 @@ QL_BODY measure_body(const global source_t* x, ulong base, ulong firstValue, ulo
         first += count;
     }
     occupancy_end_run(&occ);
-    flush(&b, &s);
+    const lane_sums rest = s;
+    flush(&b, &rest);
     global double* to = out + bundle * QL_SUMS;
     const double sums[QL_SUMS] = {sum_lanes(b.xx, scratch),          sum_lanes(b.hh, scratch),
                                   sum_lanes(b.xh, scratch),          sum_lanes(b.ee, scratch),
                                   sum_lanes(b.ae, scratch),          sum_lanes(b.e, scratch),
-                                  fmax_lanes(b.worst, scratch),      whole + sum_lanes(to_vd(odd), scratch),
+                                  fmax_lanes(s.worst, scratch),      whole + sum_lanes(to_vd(odd), scratch),
                                   sum_lanes(to_vd(clipped), scratch)};
     if (QL_LANE == 0) {
         for (int i = 0; i < QL_SUMS; ++i)

@@ -134,8 +134,13 @@ QL_INLINE void occupancy_add(occupancy* o, int16 level)
 {
     int levels[16];
     vstore16(level, 0, levels);
-    for (int lane = 0; lane < 16; ++lane)
-        ++o->table[(lane & 3) * 257 + levels[lane]];
+#pragma unroll
+    for (int lane = 0; lane < 16; lane += 4) {
+        ++o->table[levels[lane]];
+        ++o->table[257 + levels[lane + 1]];
+        ++o->table[514 + levels[lane + 2]];
+        ++o->table[771 + levels[lane + 3]];
+    }
 }
 QL_INLINE void occupancy_add_some(occupancy* o, int16 level, int16 which)
 {

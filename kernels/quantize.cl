@@ -6,7 +6,9 @@
 
 QL_INLINE vi codes_of(vi level, constant uchar* codes)
 {
-#ifdef QL_WIDE
+#if QL_CODE == QL_UNIFORM || QL_CODE == QL_TRUNCATE || QL_CODE == QL_AWAY
+    return level + (int)codes[0]; // whole numbers in a row
+#elif defined(QL_WIDE)
     int levels[16], found[16];
     vstore16(level, 0, levels);
     for (int lane = 0; lane < 16; ++lane)
