@@ -186,14 +186,16 @@ void LayersModel::setDecisions(std::vector<Decision> decisions)
     if (decisions.size() != d->figures.size())
         return;
     const std::vector<Decision> before = std::exchange(d->decisions, std::move(decisions));
-    std::map<Scheme, int> known;
+    std::map<std::pair<bool, Scheme>, int> known; ///< by whether a type that no scheme names is kept
     d->schemeTexts.clear();
     d->schemeText.resize(d->decisions.size());
     for (size_t i = 0; i < d->decisions.size(); ++i) {
         const Decision& now = d->decisions[i];
-        const auto [text, fresh] = known.try_emplace(now.scheme, int(d->schemeTexts.size()));
+        const DType type = d->model->tensors()[i].dtype;
+        const bool unnamed = now.asStored && type != DType::F32 && type != DType::F16 && type != DType::BF16;
+        const auto [text, fresh] = known.try_emplace({unnamed, now.scheme}, int(d->schemeTexts.size()));
         if (fresh)
-            d->schemeTexts.push_back(QString::fromStdString(now.scheme.text()));
+            d->schemeTexts.push_back(unnamed ? tr("as stored") : QString::fromStdString(now.scheme.text()));
         d->schemeText[i] = text->second;
         const bool same = !before.empty() && before[i].scheme == now.scheme && before[i].source == now.source &&
                           before[i].rule == now.rule && before[i].locked == now.locked &&
