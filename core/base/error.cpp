@@ -47,7 +47,9 @@ constexpr CodeRow kCodes[] = {
     QL_CODE(ZipChecksum, BadInput), QL_CODE(SchemeSyntax, BadInput), QL_CODE(SchemeUnknownFormat, BadInput),
     QL_CODE(SchemeBadOption, BadInput), QL_CODE(SchemeConflict, BadInput), QL_CODE(PolicySyntax, BadInput),
     QL_CODE(PolicyVersion, BadInput), QL_CODE(PolicyBadRule, BadInput), QL_CODE(CannotDecode, BadInput),
-    QL_CODE(NoSuchTensor, BadInput), QL_CODE(EmptySelection, BadInput),
+    QL_CODE(NoSuchTensor, BadInput), QL_CODE(EmptySelection, BadInput), QL_CODE(TokenizerMissing, BadInput),
+    QL_CODE(TokenizerInvalid, BadInput), QL_CODE(TokenizerUnsupported, BadInput), QL_CODE(EmptyText, BadInput),
+    QL_CODE(ContextTooLong, BadInput), QL_CODE(CalibrationInvalid, BadInput), QL_CODE(CalibrationMismatch, BadInput),
 };
 #undef QL_CODE
 

@@ -38,6 +38,9 @@ enum class ErrorCode {
     SchemeSyntax, SchemeUnknownFormat, SchemeBadOption, SchemeConflict, PolicySyntax, PolicyVersion, PolicyBadRule,
     // Tensors
     CannotDecode, NoSuchTensor, EmptySelection,
+    // Running the model
+    TokenizerMissing, TokenizerInvalid, TokenizerUnsupported, EmptyText, ContextTooLong, CalibrationInvalid,
+    CalibrationMismatch,
     // Writing
     CannotWrite, DiskFull, TargetIsSource, VerifyFailed,
     // Devices

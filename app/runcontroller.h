@@ -1,0 +1,68 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// RunController: everything that needs the model to run - calibration, activation and cache studies, evaluation. Owns
+// the network, its tokenizer and the results. Lives on the GUI thread; the work runs on the JobRunner.
+#pragma once
+
+#include "app/jobrunner.h"
+#include "app/session.h"
+#include "core/calibration/activationstudy.h"
+#include "core/calibration/collector.h"
+#include "core/calibration/outputerror.h"
+#include "core/evaluation/evaluation.h"
+#include "core/evaluation/kvcache.h"
+
+#include <QObject>
+
+#include <memory>
+
+namespace ql {
+
+class RunController : public QObject
+{
+    Q_OBJECT
+public:
+    RunController(Session* session, JobRunner* jobs, QObject* parent = nullptr);
+    ~RunController() override;
+
+    void setBackend(std::shared_ptr<Backend> backend);
+    /// Why this model cannot run ("family mamba is not supported"); empty when it can. Known once a model is open.
+    const QString& cannotRun() const;
+    const std::shared_ptr<const Network>& network() const; ///< null while unknown or not possible
+    const std::shared_ptr<const Calibration>& calibration() const;
+    const Shared<Evaluation>& evaluation() const; ///< the last; null before
+    const Shared<Attribution>& attribution() const;
+
+    /// The bundled calibration text with the model's tokenizer and sensible sizes.
+    SequenceSettings defaultSequences() const;
+    void calibrate(const SequenceSettings& sequences, const CalibrationSettings& settings);
+    void loadCalibration(const QString& path);   ///< our own files, importance matrices, dumps: chosen by content
+    void saveCalibration(const QString& path);   ///< ".gguf": as importance matrix
+    void discardCalibration();
+    void evaluate(const SequenceSettings& sequences);
+    void attribute(const SequenceSettings& sequences);
+
+    void requestActivation(int tensor, const ActivationScheme& scheme); ///< latest wins; cached
+    void requestKv(const SequenceSettings& sequences);                  ///< under the policy's cache schemes
+    /// Live beside the weight error; preview: a sample of the output channels.
+    void requestOutputError(int tensor, const Scheme& scheme, bool preview);
+    void fillOutputErrors(const QList<int>& order, const std::vector<Decision>& decisions);
+
+Q_SIGNALS:
+    void networkChanged();
+    void calibrationChanged();
+    void activationReady(int tensor, ql::Shared<ql::ActivationStudy> study);
+    void kvReady(ql::Shared<ql::KvStudy> study);
+    void outputErrorReady(int tensor, const ql::Scheme& scheme, const ql::OutputError& error, bool preview);
+    void tableOutputErrorReady(int tensor, const ql::Scheme& scheme, const ql::OutputError& error);
+    void evaluationReady(ql::Shared<ql::Evaluation> evaluation);
+    void attributionReady(ql::Shared<ql::Attribution> attribution);
+    void failed(const ql::Error& error);
+    void noted(const QString& text);
+
+private:
+    struct Private;
+    std::unique_ptr<Private> d;
+};
+
+} // namespace ql

@@ -1,0 +1,42 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Output error of a linear layer: E ||x W^T - x Q(W)^T||^2 relative to E ||x W^T||^2, over calibration inputs x; with
+// activation quantization A: E ||x W^T - A(x) Q(W)^T||^2. What weight error only hints at.
+#pragma once
+
+#include "core/calibration/activationquantizer.h"
+#include "core/compute/backend.h"
+
+namespace ql {
+
+struct OutputError {
+    /// Gram: exact over all calibration tokens. Sample: over the row sample. SecondMoments: the diagonal of the Gram
+    /// matrix only, as importance matrices give it: sum_j E[x_j^2] (w_j - w^_j)^2.
+    enum class Basis : uint8_t { Gram, Sample, SecondMoments };
+    Basis basis = Basis::Sample;
+    double error = 0;     ///< per token, summed over output channels
+    double reference = 0; ///< the same of x W^T
+    double relative() const; ///< sqrt(error / reference); 0 for 0/0
+    double sqnrDb() const;   ///< 10 log10(reference / error); +inf without error
+};
+
+struct OutputErrorRequest {
+    TensorView weight;
+    Scheme scheme;
+    const InputStatistics* input = nullptr;
+    std::optional<ActivationScheme> activation; ///< needs the row sample
+    int64_t sampleOfRows = 0; ///< previews: at most this many output channels, evenly spread; 0: all
+    std::optional<OutputError::Basis> basis; ///< nothing: Gram where there is one and no activation scheme, then sample
+};
+/// CalibrationMismatch when the widths differ, CalibrationInvalid when the input knows too little.
+Result<OutputError> measureOutputError(Backend& backend, const OutputErrorRequest& request, ThreadPool& pool,
+                                       const JobControl& job);
+
+/// The fifth clip method: the same share of every group's range, of sweepRatios(), with the lowest output error.
+/// `scheme` has ClipMethod::Output; the result is the same scheme with ClipMethod::Ratio. Its output error and MSE go to
+/// `mark` when that is given. Schemes with other clip methods come back unchanged.
+Result<Scheme> resolveOutputClip(Backend& backend, const TensorView& weight, const Scheme& scheme,
+                                 const InputStatistics* input, ThreadPool& pool, const JobControl& job,
+                                 ClipMark* mark = nullptr);
+
+} // namespace ql
