@@ -19,7 +19,8 @@ namespace ql {
 struct Backends::Private {
     std::string program;
     std::string cacheFolder;
-    std::shared_ptr<CpuBackend> cpu = std::make_shared<CpuBackend>(std::make_shared<ThreadPool>());
+    std::shared_ptr<ThreadPool> pool = std::make_shared<ThreadPool>();
+    std::shared_ptr<CpuBackend> cpu = std::make_shared<CpuBackend>(pool);
     std::mutex mutex;
     bool probed = false;
     std::string probeNote; ///< why no OpenCL device is known
@@ -129,6 +130,11 @@ Backends::Backends(std::string program, std::string cacheFolder) : d(std::make_u
 }
 
 Backends::~Backends() = default;
+
+const std::shared_ptr<ThreadPool>& Backends::threadPool() const
+{
+    return d->pool;
+}
 
 std::shared_ptr<Backend> Backends::cpu() const
 {

@@ -4,6 +4,7 @@
 // tests them, and creates them on demand. Used by the window and the command line; callable from any one thread.
 #pragma once
 
+#include "core/base/threadpool.h"
 #include "core/compute/backend.h"
 
 #include <memory>
@@ -36,6 +37,8 @@ public:
     ~Backends();
 
     std::shared_ptr<Backend> cpu() const;
+    /// The one pool of worker threads; the CPU backend and the forward pass share it.
+    const std::shared_ptr<ThreadPool>& threadPool() const;
     /// The CPU first, then every OpenCL device found; probes once. `test` runs the self-test of each.
     std::vector<DeviceStatus> devices(bool test);
     /// `wish`: "auto" (best GPU that passes its self-test, else PoCL, else CPU), "cpu", "opencl" or a device id.

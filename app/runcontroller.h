@@ -22,7 +22,7 @@ class RunController : public QObject
 {
     Q_OBJECT
 public:
-    RunController(Session* session, JobRunner* jobs, QObject* parent = nullptr);
+    RunController(Session* session, JobRunner* jobs, std::shared_ptr<ThreadPool> pool, QObject* parent = nullptr);
     ~RunController() override;
 
     void setBackend(std::shared_ptr<Backend> backend);

@@ -6,7 +6,7 @@
 
 #include "core/calibration/calibration.h"
 #include "core/calibration/textsource.h"
-#include "core/compute/backend.h"
+#include "core/compute/analysis.h"
 #include "core/policy/policy.h"
 
 namespace ql {
