@@ -253,7 +253,8 @@ const float* FusedQuantizer::groupFloats(const Segment& s, simd::Source x, int64
     return scratch.decoded.data();
 }
 
-void FusedQuantizer::sweepGroup(const float* x, int64_t size, ClipLimits range, FusedScratch& scratch) const
+void FusedQuantizer::sweepGroup(const float* x, int64_t size, ClipLimits range, bool exact,
+                                FusedScratch& scratch) const
 {
     const auto ratios = sweepRatios();
     const int candidates = int(ratios.size());
@@ -267,15 +268,15 @@ void FusedQuantizer::sweepGroup(const float* x, int64_t size, ClipLimits range, 
     const simd::GroupGrid grid{scratch.ratioScale.data(), scratch.ratioInverse.data(), scratch.ratioLowest.data(),
                                scratch.ratioHighest.data()};
     if (m_lookup)
-        m_kernels->sweepLookup(x, size, candidates, grid, *m_lookup, scratch.ratioError.data());
+        m_kernels->sweepLookup(x, size, candidates, grid, *m_lookup, exact, scratch.ratioError.data());
     else
-        m_kernels->sweepUniform(x, size, candidates, grid, scratch.ratioError.data());
+        m_kernels->sweepUniform(x, size, candidates, grid, exact, scratch.ratioError.data());
 }
 
 void FusedQuantizer::searchGrid(const Segment& s, simd::Source x, int64_t group, FusedScratch& scratch) const
 {
     const size_t g = size_t(group);
-    sweepGroup(groupFloats(s, x, group, scratch), s.padded(), {scratch.lo[g], scratch.hi[g]}, scratch);
+    sweepGroup(groupFloats(s, x, group, scratch), s.padded(), {scratch.lo[g], scratch.hi[g]}, true, scratch);
     const auto& errors = scratch.ratioError;
     const size_t best = size_t(std::min_element(errors.begin(), errors.end()) - errors.begin());
     scratch.limitLo[g] = scratch.ratioLo[best];
@@ -444,7 +445,7 @@ uint64_t FusedQuantizer::sweepBatch(const Segment& s, ClipLimits tensorRange, Fu
         const bool perTensor = m_parameters.groupsPerRow == 0;
         if (std::isfinite(scratch.absMax[g]) && (zeroExact || s.size == s.padded())) {
             const ClipLimits range = perTensor ? tensorRange : ClipLimits{scratch.lo[g], scratch.hi[g]};
-            sweepGroup(values.data(), s.padded(), range, scratch);
+            sweepGroup(values.data(), s.padded(), range, false, scratch);
             for (size_t i = 0; i < ratios.size(); ++i)
                 errors[i] += double(scratch.ratioError[i]);
             finite += uint64_t(s.size);

@@ -81,7 +81,7 @@ private:
     void quantizeScales(const Segment& s, const float* lo, const float* hi, FusedScratch& scratch) const;
     void clipRanges(const Segment& s, simd::Source x, FusedScratch& scratch) const;
     void searchGrid(const Segment& s, simd::Source x, int64_t group, FusedScratch& scratch) const;
-    void sweepGroup(const float* x, int64_t size, ClipLimits range, FusedScratch& scratch) const;
+    void sweepGroup(const float* x, int64_t size, ClipLimits range, bool exact, FusedScratch& scratch) const;
     void makeGrid(const float* lo, const float* hi, int64_t count, const simd::GridOutput& out) const;
     void runKernel(const Segment& s, simd::Source x, FusedScratch& scratch, const FusedOutput& out,
                    simd::ErrorSums& sums) const;

@@ -12,7 +12,7 @@ namespace {
 constexpr float kRounder = 12582912.0f;
 constexpr int32_t kRounderBits = 0x4B400000;
 
-/// Rounds to integer steps within the group's bounds, ties to even. kMagnitude: x >= 0 and only quantized() is used.
+/// Rounds to integer steps within the group's bounds, ties to even. kMagnitude: x >= 0 and only levelOf() is used.
 /// Without kClamp no value may round to a step outside the bounds.
 template <bool kMagnitude, bool kClamp>
 struct UniformCoder {
@@ -35,19 +35,20 @@ struct UniformCoder {
         }
         base = splat(kRounderBits + int32_t(grid.lowest[g]));
     }
-    QL_INLINE Floats rounded(Floats x) const
+    QL_INLINE Floats scaled(Floats x) const
     {
         Floats y = x * inverse;
         if constexpr (kClamp && !kMagnitude)
             y = max(y, lowest);
         if constexpr (kClamp)
             y = min(y, highest);
-        return y + splat(kRounder);
+        return y;
     }
-    QL_INLINE Floats quantized(Floats x) const { return (rounded(x) - splat(kRounder)) * scale; }
+    /// In units of the scale.
+    QL_INLINE Floats levelOf(Floats x) const { return roundEven(scaled(x)); }
     QL_INLINE Floats reconstruct(Floats x, Ints& index) const
     {
-        const Floats sum = rounded(x);
+        const Floats sum = scaled(x) + splat(kRounder);
         index = bits(sum) - base;
         return (sum - splat(kRounder)) * scale;
     }
@@ -81,7 +82,7 @@ struct LookupCoder {
             position = max(position, splat(-15.0f));
         return bits(position + splat(kRounder));
     }
-    QL_INLINE Floats reconstruct(Floats x, Ints& index) const
+    QL_INLINE Floats levelOf(Floats x, Ints& index) const
     {
         const Floats y = x * inverse;
         if constexpr (kFolded) {
@@ -94,13 +95,14 @@ struct LookupCoder {
             const Ints first = lookup32(firstLow, firstHigh, bucketOf(y));
             index = plusOneWhere(first, y, lookup16(limit, first));
         }
-        return lookup16(level, index) * scale;
+        return lookup16(level, index);
     }
-    QL_INLINE Floats quantized(Floats x) const
+    QL_INLINE Floats levelOf(Floats x) const
     {
         Ints index;
-        return reconstruct(x, index);
+        return levelOf(x, index);
     }
+    QL_INLINE Floats reconstruct(Floats x, Ints& index) const { return levelOf(x, index) * scale; }
 };
 
 } // namespace

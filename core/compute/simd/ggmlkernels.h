@@ -50,7 +50,7 @@ QL_INLINE void fitScale(const BlockLanes& block, Coder coder, Floats inverse, Fl
     product = square = splat(0.0f);
     for (int i = 0; i < kBlockValues; ++i) {
         const Floats v = block.at(i);
-        const Floats q = coder.quantized(v);
+        const Floats q = coder.levelOf(v);
         const Floats weighted = v * v * q;
         product = product + weighted * v;
         square = square + weighted * q;

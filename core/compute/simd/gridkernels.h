@@ -83,9 +83,32 @@ void makeGrid(const GridRule& rule, const float* lo, const float* hi, int64_t co
     }
 }
 
-/// 16 partial sums per candidate, added at distances 8, 4, 2, 1.
-template <class Coder>
-QL_INLINE void sweepWith(const float* x, int64_t count, int candidates, Coder coder, float* errors)
+/// Lane sums of four vectors, each added at distances 8, 4, 2 and 1.
+QL_INLINE void sumFour(const Floats (&sums)[4], float* out)
+{
+#if QL_LANES_512
+    // Neighbours share a register as soon as each needs only half of it.
+    const auto halves = [](PartF a, PartF b) {
+        return __builtin_shuffle(a, b, PartI{0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23}) +
+               __builtin_shuffle(a, b, PartI{8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31});
+    };
+    const PartF ab = halves(sums[0].p[0], sums[1].p[0]);
+    const PartF cd = halves(sums[2].p[0], sums[3].p[0]);
+    PartF v = __builtin_shuffle(ab, cd, PartI{0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27}) +
+              __builtin_shuffle(ab, cd, PartI{4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31});
+    v += __builtin_shuffle(v, PartI{2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13});
+    v += __builtin_shuffle(v, PartI{1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14});
+    v = __builtin_shuffle(v, PartI{0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+    _mm_storeu_ps(out, _mm512_castps512_ps128((__m512)v));
+#else
+    for (int j = 0; j < 4; ++j)
+        out[j] = foldLanes(sums[j], PartF{}, [](PartF a, PartF b) { return a + b; });
+#endif
+}
+
+/// 16 partial sums per candidate, added at distances 8, 4, 2, 1. kExact: rounded as GroupQuantizer::squaredError does.
+template <bool kExact, class Coder>
+QL_INLINE void sweepCandidates(const float* x, int64_t count, int candidates, Coder coder, float* errors)
 {
     for (int c = 0; c < candidates; c += 4) {
         Coder coders[4] = {coder, coder, coder, coder};
@@ -95,31 +118,40 @@ QL_INLINE void sweepWith(const float* x, int64_t count, int candidates, Coder co
             const Floats v = Coder::kMagnitudes ? abs(load(x + i)) : load(x + i);
             _Pragma("GCC unroll 4") for (int j = 0; j < 4; ++j)
             {
-                const Floats e = v - coders[j].quantized(v);
-                sums[j] = sums[j] + e * e;
+                const Floats level = coders[j].levelOf(v);
+                const Floats e = kExact ? v - level * coders[j].scale : subtractProduct(level, coders[j].scale, v);
+                sums[j] = kExact ? sums[j] + e * e : multiplyAdd(e, e, sums[j]);
             }
         }
-        _Pragma("GCC unroll 4") for (int j = 0; j < 4; ++j)
-            errors[c + j] = foldLanes(sums[j], PartF{}, [](PartF a, PartF b) { return a + b; });
+        sumFour(sums, errors + c);
     }
 }
 
-void sweepUniform(const float* x, int64_t count, int candidates, const GroupGrid& grid, float* errors)
+template <class Coder>
+QL_INLINE void sweepWith(const float* x, int64_t count, int candidates, const Coder& coder, bool exact, float* errors)
+{
+    if (exact)
+        sweepCandidates<true>(x, count, candidates, coder, errors);
+    else
+        sweepCandidates<false>(x, count, candidates, coder, errors);
+}
+
+void sweepUniform(const float* x, int64_t count, int candidates, const GroupGrid& grid, bool exact, float* errors)
 {
     // A grid that is symmetric about 0 errs alike on x and -x.
     if (grid.lowest[0] == -grid.highest[0])
-        sweepWith(x, count, candidates, UniformCoder<true, true>(grid), errors);
+        sweepWith(x, count, candidates, UniformCoder<true, true>(grid), exact, errors);
     else
-        sweepWith(x, count, candidates, UniformCoder<false, true>(grid), errors);
+        sweepWith(x, count, candidates, UniformCoder<false, true>(grid), exact, errors);
 }
 
 void sweepLookup(const float* x, int64_t count, int candidates, const GroupGrid& grid, const LookupCode& code,
-                 float* errors)
+                 bool exact, float* errors)
 {
     if (code.folded)
-        sweepWith(x, count, candidates, LookupCoder<true, true>(grid, code), errors);
+        sweepWith(x, count, candidates, LookupCoder<true, true>(grid, code), exact, errors);
     else
-        sweepWith(x, count, candidates, LookupCoder<false, true>(grid, code), errors);
+        sweepWith(x, count, candidates, LookupCoder<false, true>(grid, code), exact, errors);
 }
 
 } // namespace

@@ -135,10 +135,11 @@ struct Kernels {
     uint64_t (*countOutside)(Source x, int64_t count, float inverse, float zero, float lo, float hi);
     /// Limits lo <= 0 <= hi of `count` groups to their grids.
     void (*makeGrid)(const GridRule& rule, const float* lo, const float* hi, int64_t count, const GridOutput& out);
-    /// GroupQuantizer::squaredError of one group at each of `candidates` grids, a multiple of 4.
-    void (*sweepUniform)(const float* x, int64_t count, int candidates, const GroupGrid& grid, float* errors);
+    /// Squared error of one group at each of `candidates` grids, a multiple of 4; `exact`: GroupQuantizer::squaredError
+    /// to the bit, else to about 1e-7.
+    void (*sweepUniform)(const float* x, int64_t count, int candidates, const GroupGrid& grid, bool exact, float* errors);
     void (*sweepLookup)(const float* x, int64_t count, int candidates, const GroupGrid& grid, const LookupCode& code,
-                        float* errors);
+                        bool exact, float* errors);
     /// Sixteen GGML blocks of finite f32 values; `table` for GgmlRule::Table only.
     void (*encodeGgml)(const void* x, const GgmlRule& rule, const LookupCode* table, GgmlBlocks* out, ErrorSums* sums);
     void (*toFloat)(Source x, int64_t count, float* out);

@@ -50,6 +50,24 @@ struct LaneSums {
     }
 };
 
+/// a * b + c, rounded once where the instruction set can: for sums only, never for codes or values.
+QL_INLINE Floats multiplyAdd(Floats a, Floats b, Floats c)
+{
+#if QL_LANES_512
+    return {{(PartF)_mm512_fmadd_ps((__m512)a.p[0], (__m512)b.p[0], (__m512)c.p[0])}};
+#elif QL_LANES_256
+    QL_EACH c.p[k] = (PartF)_mm256_fmadd_ps((__m256)a.p[k], (__m256)b.p[k], (__m256)c.p[k]);
+    return c;
+#else
+    return c + a * b;
+#endif
+}
+/// c - a * b, likewise.
+QL_INLINE Floats subtractProduct(Floats a, Floats b, Floats c)
+{
+    return multiplyAdd(splat(0.0f) - a, b, c);
+}
+
 /// sums[lane] += x[lane]
 QL_INLINE void addToDoubles(double* sums, Floats x)
 {

@@ -67,6 +67,20 @@ QL_INLINE bool allInside(Floats x, Floats lo, Floats hi)
 #endif
 }
 
+/// To the nearest integer, ties to even; |x| below 2^22.
+QL_INLINE Floats roundEven(Floats x)
+{
+#if QL_LANES_512
+    return {{(PartF)_mm512_roundscale_ps((__m512)x.p[0], _MM_FROUND_TO_NEAREST_INT)}};
+#elif QL_LANES_256
+    QL_EACH x.p[k] = (PartF)_mm256_round_ps((__m256)x.p[k], _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    return x;
+#else
+    const Floats rounder = splat(12582912.0f);
+    return (x + rounder) - rounder;
+#endif
+}
+
 /// Truncation towards zero; x must fit.
 QL_INLINE Ints truncate(Floats x)
 {

@@ -9,19 +9,6 @@
 namespace ql::simd::QL_ISA {
 namespace {
 
-/// a * b + c, rounded once where the instruction set can: for sums only, never for codes or values.
-QL_INLINE Floats multiplyAdd(Floats a, Floats b, Floats c)
-{
-#if QL_LANES_512
-    return {{(PartF)_mm512_fmadd_ps((__m512)a.p[0], (__m512)b.p[0], (__m512)c.p[0])}};
-#elif QL_LANES_256
-    QL_EACH c.p[k] = (PartF)_mm256_fmadd_ps((__m256)a.p[k], (__m256)b.p[k], (__m256)c.p[k]);
-    return c;
-#else
-    return c + a * b;
-#endif
-}
-
 /// Error sums of a few hundred values in f32 lanes, moved to double before they lose digits.
 struct ErrorLanes {
     Floats square = splat(0.0f), hatSquare = splat(0.0f), dot = splat(0.0f), squaredError = splat(0.0f),

@@ -19,7 +19,7 @@ void add(QByteArray& bytes, const std::vector<T>& values)
     bytes.append(reinterpret_cast<const char*>(values.data()), qsizetype(values.size() * sizeof(T)));
 }
 
-/// Statistics, histogram, sweep, codes and scales as bytes: the same on every instruction set.
+/// Statistics, histogram, codes and scales as bytes: the same on every instruction set.
 QByteArray fingerprint(CpuBackend& backend, const TensorView& tensor, const Scheme& scheme)
 {
     QByteArray bytes;
@@ -27,8 +27,6 @@ QByteArray fingerprint(CpuBackend& backend, const TensorView& tensor, const Sche
     add(bytes, std::vector{stats.min, stats.max, stats.mean, stats.m2, stats.m3, stats.m4});
     add(bytes, backend.histogram(tensor, float(stats.min), float(stats.max), 512, {}).value().counts);
     add(bytes, backend.measure(tensor, scheme, {}).value().occupancy);
-    if (const auto sweep = backend.clipSweep(tensor, scheme, {}))
-        add(bytes, sweep->mse);
     const TensorParameters p = backend.prepare(tensor, scheme, {}).value();
     const QuantizedTensor q = backend.quantizeRows(tensor, p, 0, tensor.rows(), {}).value();
     add(bytes, q.codes);
@@ -38,13 +36,15 @@ QByteArray fingerprint(CpuBackend& backend, const TensorView& tensor, const Sche
     return bytes;
 }
 
-/// Error sums as bytes: the same for any number of threads on one instruction set.
+/// Error sums and sweep as bytes: the same for any number of threads on one instruction set.
 QByteArray sumsOf(CpuBackend& backend, const TensorView& tensor, const Scheme& scheme)
 {
     const ErrorMetrics m = backend.measure(tensor, scheme, {}).value();
     QByteArray bytes;
     add(bytes, std::vector{m.sumSquare, m.sumHatSquare, m.sumDot, m.sumSquaredError, m.sumAbsError, m.sumError,
                            m.maxAbsError});
+    if (const auto sweep = backend.clipSweep(tensor, scheme, {}))
+        add(bytes, sweep->mse);
     return bytes;
 }
 
