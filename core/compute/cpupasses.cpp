@@ -70,17 +70,17 @@ Result<ClipLimits> CpuPasses::range()
 
 Result<PatternCounts> CpuPasses::patterns()
 {
-    PatternCounts all;
     if (m_counts) {
+        PatternCounts all;
         for (size_t i = 0; i < m_counts->values().size(); ++i)
             all.add(m_counts->values()[i], m_counts->counts()[i]);
         return all;
     }
     const auto add = [](std::span<const float> x, PatternCounts& counts) { counts.add(x); };
-    QL_TRY(const auto tables, countShares(m_pool, tensor(), 4096, job(), PatternCounts(), add));
-    for (const PatternCounts& table : tables)
-        all.merge(table);
-    return all;
+    QL_TRY(auto tables, countShares(m_pool, tensor(), 4096, job(), PatternCounts(), add));
+    for (size_t i = 1; i < tables.size(); ++i)
+        tables[0].merge(tables[i]);
+    return std::move(tables[0]);
 }
 
 Result<std::vector<uint64_t>> CpuPasses::klHistogram(float absMax)
