@@ -33,6 +33,9 @@ InkPair inkPair(Ink ink)
 {
     switch (ink) {
     case Ink::Weights: return {0xff2f7ab5, 0xff5aaeea};
+    case Ink::Activations: return {0xff6a4fb3, 0xffb29cf0};
+    case Ink::Keys: return {0xff0f7c8a, 0xff4cc3d0};
+    case Ink::Values: return {0xff6b7a1f, 0xffb5c25a};
     case Ink::Grid: return {0xffb97a00, 0xffe3a62f};
     case Ink::GridFill: return {0x12b97a00, 0x14e3a62f};
     case Ink::Clipped: return {0xffd55e00, 0xfff07f35};

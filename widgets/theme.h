@@ -16,7 +16,7 @@ enum class ThemeMode { System, Light, Dark };
 
 /// The same thing has the same colour in every view.
 enum class Ink {
-    Weights, Grid, GridFill, Clipped, Error, Reconstructed, NormalFit, Handle, Preview, Accent,
+    Weights, Activations, Keys, Values, Grid, GridFill, Clipped, Error, Reconstructed, NormalFit, Handle, Preview, Accent,
     Axis, AxisText, PlotGrid, PlotBackground, Muted, Good, Bad, WarningBackground, ErrorBackground, InfoBackground,
 };
 

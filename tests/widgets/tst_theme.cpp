@@ -56,7 +56,8 @@ private Q_SLOTS:
         const QColor background = theme::color(Ink::PlotBackground);
         for (const Ink ink : {Ink::AxisText, Ink::Muted, Ink::Good, Ink::Bad, Ink::Accent, Ink::Preview, Ink::Handle})
             QVERIFY2(contrast(theme::color(ink), background) >= 4.5, qPrintable(QString("text ink %1").arg(int(ink))));
-        for (const Ink ink : {Ink::Weights, Ink::Grid, Ink::Clipped, Ink::Error, Ink::Reconstructed, Ink::NormalFit})
+        for (const Ink ink : {Ink::Weights, Ink::Activations, Ink::Keys, Ink::Values, Ink::Grid, Ink::Clipped, Ink::Error,
+                              Ink::Reconstructed, Ink::NormalFit})
             QVERIFY2(contrast(theme::color(ink), background) >= 3, qPrintable(QString("data ink %1").arg(int(ink))));
         for (int i = 0; i < 8; ++i)
             QVERIFY2(contrast(theme::categorical(i), background) >= 2.8, qPrintable(QString("category %1").arg(i)));

@@ -59,6 +59,15 @@ void styleAxis(QCPAxis* axis)
     axis->grid()->setZeroLinePen(QPen(theme::color(Ink::PlotGrid), 1));
 }
 
+void setScale(QCPAxis* axis, bool log)
+{
+    axis->setScaleType(log ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
+    axis->setTicker(log ? QSharedPointer<QCPAxisTicker>(new QCPAxisTickerLog)
+                        : QSharedPointer<QCPAxisTicker>(new QCPAxisTicker));
+    axis->setNumberFormat(log ? "eb" : "gb");
+    axis->setNumberPrecision(log ? 0 : 6);
+}
+
 } // namespace
 
 PlotView::PlotView(QWidget* parent)
@@ -201,7 +210,7 @@ void PlotView::updateY()
     const PlotRange now = d->steadyY.value_or(PlotRange{0, 0});
     const double slack = 0.35 * now.span();
     const bool keep = d->steadyY && wanted.lo >= now.lo && wanted.hi <= now.hi && wanted.lo - now.lo <= slack &&
-                      now.hi - wanted.hi <= slack && !isLogY();
+                      now.hi - wanted.hi <= slack && !isLogY() && !d->rows;
     if (!keep)
         d->steadyY = wanted;
     setY(*d->steadyY);
@@ -223,16 +232,26 @@ void PlotView::setHomeX(PlotRange x)
         setX(x);
 }
 
+void PlotView::setLogX(bool log)
+{
+    if (log == isLogX())
+        return;
+    setScale(d->canvas->xAxis, log);
+    d->pinnedX = false;
+    d->homeX = {0, 0};
+    refresh();
+}
+
+bool PlotView::isLogX() const
+{
+    return d->canvas->xAxis->scaleType() == QCPAxis::stLogarithmic;
+}
+
 void PlotView::setLogY(bool log)
 {
     if (log == isLogY())
         return;
-    QCPAxis* axis = d->canvas->yAxis;
-    axis->setScaleType(log ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
-    axis->setTicker(log ? QSharedPointer<QCPAxisTicker>(new QCPAxisTickerLog)
-                        : QSharedPointer<QCPAxisTicker>(new QCPAxisTicker));
-    axis->setNumberFormat(log ? "eb" : "gb");
-    axis->setNumberPrecision(log ? 0 : 6);
+    setScale(d->canvas->yAxis, log);
     d->pinnedY = false;
     d->steadyY = {};
     updateY();
@@ -253,6 +272,16 @@ void PlotView::setDownwardY()
 {
     d->canvas->yAxis->setRangeReversed(true);
     d->canvas->yAxis->setTicker(QSharedPointer<QCPAxisTicker>(new WholeTicker));
+}
+
+void PlotView::setRowAxis(int leftMargin)
+{
+    d->rows = true;
+    d->canvas->yAxis->setRangeReversed(true);
+    QMargins margins = d->canvas->axisRect()->minimumMargins();
+    margins.setLeft(leftMargin);
+    d->canvas->axisRect()->setMinimumMargins(margins);
+    style();
 }
 
 void PlotView::setWholeTicksX()
@@ -324,8 +353,9 @@ void PlotView::dataChanged()
 {
     // Numbers on the axes of an empty plot would be made up.
     for (QCPAxis* axis : {d->canvas->xAxis, d->canvas->yAxis}) {
-        axis->setTickLabels(hasData());
-        axis->setTicks(hasData());
+        const bool ticks = hasData() && !(d->rows && axis == d->canvas->yAxis);
+        axis->setTickLabels(ticks);
+        axis->setTicks(ticks);
     }
     d->canvas->yAxis->grid()->setVisible(hasData() && !d->canvas->yAxis->rangeReversed());
     updateY();
@@ -338,8 +368,8 @@ void PlotView::style()
     d->canvas->setBackground(QBrush(theme::color(Ink::PlotBackground)));
     styleAxis(d->canvas->xAxis);
     styleAxis(d->canvas->yAxis);
-    d->canvas->xAxis->grid()->setVisible(false);
-    d->canvas->xAxis->setNumberFormat("gb");
+    d->canvas->xAxis->grid()->setVisible(d->rows);
+    d->canvas->xAxis->setNumberFormat(isLogX() ? "eb" : "gb");
     d->canvas->yAxis->setNumberFormat(isLogY() ? "eb" : "gb");
 }
 
@@ -351,83 +381,6 @@ void PlotView::changeEvent(QEvent* event)
         restyled();
         refresh();
     }
-}
-
-void PlotView::drawLabel(QPainter& painter, QPointF at, Qt::Alignment alignment, const QString& text,
-                         QColor colour) const
-{
-    const QFontMetricsF metrics(painter.font());
-    QRectF box(QPointF(), QSizeF(metrics.horizontalAdvance(text), metrics.height()));
-    if (alignment & Qt::AlignHCenter)
-        box.moveLeft(at.x() - box.width() / 2);
-    else
-        box.moveLeft(alignment & Qt::AlignRight ? at.x() - box.width() : at.x());
-    if (alignment & Qt::AlignVCenter)
-        box.moveTop(at.y() - box.height() / 2);
-    else
-        box.moveTop(alignment & Qt::AlignBottom ? at.y() - box.height() : at.y());
-    QColor halo = theme::color(Ink::PlotBackground);
-    halo.setAlpha(200);
-    painter.fillRect(box.adjusted(-2, 0, 2, 0), halo);
-    painter.setPen(colour);
-    painter.drawText(QPointF(box.left(), box.top() + metrics.ascent()), text);
-}
-
-void PlotView::paintOverlay(QPainter& painter)
-{
-    const QRectF area = plotArea();
-    painter.setFont(theme::smallFont());
-    if (!hasData()) {
-        painter.setFont(font());
-        painter.setPen(theme::color(Ink::Muted));
-        painter.fillRect(area.adjusted(1, 0, 0, -1), theme::color(Ink::PlotBackground));
-        painter.drawText(area.adjusted(16, 8, -16, -8), Qt::AlignCenter | Qt::TextWordWrap, d->emptyText);
-        return;
-    }
-    if (d->preview)
-        drawLabel(painter, area.topRight() + QPointF(-4, 2), Qt::AlignRight, tr("preview from a sample"),
-                  theme::color(Ink::Preview));
-    if (d->exporting)
-        return;
-    if (d->box.isValid()) {
-        QColor fill = theme::color(Ink::Accent);
-        painter.setPen(fill);
-        fill.setAlpha(40);
-        painter.setBrush(fill);
-        painter.drawRect(d->box);
-    } else if (d->gesture != Gesture::Own && d->pointer && area.contains(*d->pointer)) {
-        paintCrosshair(painter, area);
-    }
-    if (hasFocus() && d->keyboardFocus) {
-        painter.setBrush(Qt::NoBrush);
-        painter.setPen(QPen(palette().highlight().color(), 2));
-        painter.drawRect(QRectF(rect()).adjusted(1, 1, -2, -2));
-    }
-}
-
-void PlotView::paintCrosshair(QPainter& painter, const QRectF& area)
-{
-    QColor line = theme::color(Ink::AxisText);
-    line.setAlpha(110);
-    painter.setPen(QPen(line, 1, Qt::DotLine));
-    painter.drawLine(QPointF(d->pointer->x(), area.top()), QPointF(d->pointer->x(), area.bottom()));
-    if (d->freeY)
-        painter.drawLine(QPointF(area.left(), d->pointer->y()), QPointF(area.right(), d->pointer->y()));
-    const QString text = readout(toValue(*d->pointer));
-    if (text.isEmpty())
-        return;
-    const QFontMetricsF metrics(painter.font());
-    QRectF box = metrics.boundingRect(QRectF(0, 0, 400, 400), Qt::AlignLeft, text).adjusted(-6, -4, 6, 4);
-    box.moveTopLeft(*d->pointer + QPointF(14, 14));
-    if (box.right() > area.right())
-        box.moveRight(std::max(box.width(), d->pointer->x() - 14));
-    if (box.bottom() > area.bottom())
-        box.moveBottom(std::max(area.top() + box.height(), d->pointer->y() - 14));
-    painter.setPen(QPen(theme::color(Ink::Axis), 1));
-    painter.setBrush(palette().toolTipBase());
-    painter.drawRoundedRect(box, 3, 3);
-    painter.setPen(palette().toolTipText().color());
-    painter.drawText(box.adjusted(6, 4, -6, -4), Qt::AlignLeft, text);
 }
 
 void PlotView::zoom(QPointF pixel, double factor, bool x, bool y)

@@ -76,10 +76,13 @@ protected:
 
     void setTitles(const QString& x, const QString& y);
     void setHomeX(PlotRange x);
+    void setLogX(bool log);         ///< set the home range anew afterwards
+    bool isLogX() const;
     void setLogY(bool log);
     bool isLogY() const;
     void setFreeY(bool free);       ///< wheel and drag move both axes
     void setDownwardY();            ///< rows of a matrix: zero is at the top
+    void setRowAxis(int leftMargin);///< y counts rows from the top; the plot writes their names into the margin itself
     void setWholeTicksX();          ///< the axis counts things: no ticks between whole numbers
     void setBounds(PlotRange x, PlotRange y); ///< zoom and pan never leave them
     void setRightMargin(int pixels);

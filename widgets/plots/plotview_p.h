@@ -19,7 +19,7 @@ struct PlotView::Private {
     PlotRange homeX;
     std::optional<PlotRange> steadyY, boundsX, boundsY;
     bool pinnedX = false, pinnedY = false; ///< zoomed by hand
-    bool freeY = false, preview = false, exporting = false, keyboardFocus = false;
+    bool freeY = false, preview = false, exporting = false, keyboardFocus = false, rows = false;
     bool stale = true; ///< changed while hidden
 
     Gesture gesture = Gesture::None;
