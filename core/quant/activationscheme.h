@@ -36,9 +36,12 @@ struct ActivationScheme {
     /// Canonical text: FORMAT, then what differs from sym, range=strict, token, clip=minmax. Options: sym|asym,
     /// range=strict|full, tensor|channel|token|group=N, clip=minmax|average|percentile:P|mse|kl|abs:V|abs:LO:HI.
     std::string text() const;
-    /// SchemeSyntax, SchemeUnknownFormat, SchemeBadOption, SchemeConflict (a float or GGML format, a dynamic average).
+    /// SchemeSyntax, SchemeUnknownFormat, SchemeBadOption, SchemeConflict (a float or GGML format, a dynamic average, KL
+    /// for groups).
     static Result<ActivationScheme> parse(std::string_view text);
     Status check() const;
+    /// Whether activations can be stored so: integers, 4-bit codebooks, 8-bit floats, MXFP4 (which is in groups).
+    static bool takes(Format format);
 
     friend bool operator==(const ActivationScheme&, const ActivationScheme&) = default;
     friend auto operator<=>(const ActivationScheme&, const ActivationScheme&) = default;

@@ -25,8 +25,8 @@ struct KvScheme {
     int recent = 0;                    ///< newest tokens kept in full precision
     int first = 0;                     ///< first tokens of a sequence kept in full precision (attention sinks)
 
-    /// How many leading cached positions are quantized when `length` positions are cached: whole segments, counted from
-    /// `first`, whose tokens are all older than `recent`; `first` itself is not included in what is quantized.
+    /// Where the quantized positions [first, end) end when `length` positions are cached: whole segments, counted from
+    /// `first`, whose tokens are all older than `recent`. `first` when there are none.
     int64_t quantizedEnd(int64_t length) const;
     /// Scales f32, nearest rounding; what one group of one head is quantized with.
     Scheme groupScheme(bool values) const;
@@ -38,6 +38,8 @@ struct KvScheme {
     std::string text() const;
     static Result<KvScheme> parse(std::string_view text); ///< errors as Scheme::parse
     Status check() const;
+    /// Whether a cache can be stored so: integers, 4-bit codebooks, 8-bit floats.
+    static bool takes(Format format);
 
     friend bool operator==(const KvScheme&, const KvScheme&) = default;
     friend auto operator<=>(const KvScheme&, const KvScheme&) = default;

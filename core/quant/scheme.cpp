@@ -5,11 +5,9 @@
 #include "core/base/format.h"
 #include "core/quant/clip.h"
 #include "core/quant/schemetable.h"
+#include "core/quant/schemetext.h"
 
 #include <array>
-#include <charconv>
-#include <optional>
-#include <set>
 
 namespace ql {
 
@@ -19,36 +17,10 @@ constexpr std::array<std::string_view, 5> kScaleNames{"f32", "f16", "bf16", "e8m
 constexpr std::string_view kKnownOptions = "sym, asym, range=strict|full, tensor, channel, group=N, clip=METHOD, "
                                            "round=nearest|stochastic:SEED, scale=TYPE, double";
 
-Error schemeError(ErrorCode code, std::string message)
-{
-    return {code, std::move(message), {}};
-}
-
 Error conflict(const Scheme& scheme, const std::string& option, const std::string& why)
 {
     return schemeError(ErrorCode::SchemeConflict,
                        std::string(traits(scheme.format).name) + " does not take '" + option + "': " + why);
-}
-
-std::string lowerTrimmed(std::string_view text)
-{
-    const auto first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos)
-        return {};
-    std::string out(text.substr(first, text.find_last_not_of(" \t") - first + 1));
-    for (char& c : out)
-        c = c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c;
-    return out;
-}
-
-template <class T>
-std::optional<T> parseNumber(std::string_view text)
-{
-    T value{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size())
-        return std::nullopt;
-    return value;
 }
 
 const ClipMethodInfo& clipInfo(ClipMethod method)
@@ -78,47 +50,29 @@ std::string granularityText(const Scheme& scheme)
     return {};
 }
 
-std::string knownFormats()
-{
-    std::string names;
-    for (const FormatTraits& row : schemeTable())
-        names += (names.empty() ? "" : " ") + std::string(row.name);
-    return names;
-}
-
-Error badValue(std::string_view option, std::string_view valid)
-{
-    return schemeError(ErrorCode::SchemeBadOption,
-                       "bad value in '" + std::string(option) + "'; valid: " + std::string(valid));
-}
-
 /// Reads options one by one into a scheme and remembers which were given.
 class OptionReader
 {
 public:
     explicit OptionReader(Format format) : m_scheme(Scheme::defaultsFor(format)) {}
 
-    Status read(std::string_view option)
+    Status read(const SchemeOption& given)
     {
-        const auto equals = option.find('=');
-        const std::string_view key = option.substr(0, equals);
-        const std::string_view value =
-            equals == std::string_view::npos ? std::string_view() : option.substr(equals + 1);
-        const bool hasValue = equals != std::string_view::npos;
+        const auto& [option, key, value, hasValue] = given;
         if (!hasValue && (key == "sym" || key == "asym"))
-            return once("sym|asym", option, setSymmetry(key));
+            return m_given.once("sym|asym", option, setSymmetry(key));
         if (hasValue && key == "range")
-            return once("range", option, setRange(option, value));
+            return m_given.once("range", option, setRange(option, value));
         if ((!hasValue && (key == "tensor" || key == "channel")) || key == "group")
-            return once("tensor|channel|group", option, setGranularity(option, key, value));
+            return m_given.once("tensor|channel|group", option, setGranularity(option, key, value));
         if (hasValue && key == "clip")
-            return once("clip", option, setClip(option, value));
+            return m_given.once("clip", option, setClip(option, value));
         if (hasValue && key == "round")
-            return once("round", option, setRounding(option, value));
+            return m_given.once("round", option, setRounding(option, value));
         if (hasValue && key == "scale")
-            return once("scale", option, setScale(option, value));
+            return m_given.once("scale", option, setScale(option, value));
         if (!hasValue && key == "double")
-            return once("double", option, setDouble());
+            return m_given.once("double", option, setDouble());
         return schemeError(ErrorCode::SchemeBadOption,
                            "unknown option '" + std::string(option) + "'; known: " + std::string(kKnownOptions));
     }
@@ -133,15 +87,6 @@ public:
     }
 
 private:
-    Status once(const char* key, std::string_view option, Status status)
-    {
-        QL_CHECK(status);
-        if (!m_given.insert(key).second)
-            return schemeError(ErrorCode::SchemeConflict,
-                               "'" + std::string(option) + "' contradicts or repeats an option");
-        return {};
-    }
-
     Status setSymmetry(std::string_view key)
     {
         m_scheme.symmetry = key == "sym" ? Symmetry::Symmetric : Symmetry::Asymmetric;
@@ -151,7 +96,7 @@ private:
     Status setRange(std::string_view option, std::string_view value)
     {
         if (value != "strict" && value != "full")
-            return badValue(option, "range=strict, range=full");
+            return badOption(option, "range=strict, range=full");
         m_scheme.range = value == "strict" ? CodeRange::Strict : CodeRange::Full;
         return {};
     }
@@ -162,9 +107,9 @@ private:
             m_scheme.granularity = key == "tensor" ? Granularity::Tensor : Granularity::Channel;
             return {};
         }
-        const auto size = parseNumber<int>(value);
+        const auto size = parseSchemeNumber<int>(value);
         if (!size)
-            return badValue(option, "group=16 to group=1024");
+            return badOption(option, "group=16 to group=1024");
         m_scheme.granularity = Granularity::Group;
         m_scheme.groupSize = *size;
         return {};
@@ -182,14 +127,14 @@ private:
             m_scheme.clip = info.method;
             if (info.parameter.empty())
                 return {};
-            const auto parameter = parseNumber<double>(value.substr(colon + 1));
+            const auto parameter = parseSchemeNumber<double>(value.substr(colon + 1));
             if (!parameter)
-                return badValue(option,
+                return badOption(option,
                                 std::string(info.name) + ":" + formatExact(info.defaultParameter) + " or the like");
             m_scheme.clipParameter = *parameter;
             return {};
         }
-        return badValue(option, known);
+        return badOption(option, known);
     }
 
     Status setRounding(std::string_view option, std::string_view value)
@@ -200,9 +145,9 @@ private:
             return {};
         }
         const auto seed =
-            value.starts_with(stochastic) ? parseNumber<uint64_t>(value.substr(stochastic.size())) : std::nullopt;
+            value.starts_with(stochastic) ? parseSchemeNumber<uint64_t>(value.substr(stochastic.size())) : std::nullopt;
         if (!seed)
-            return badValue(option, "round=nearest, round=stochastic:SEED with a whole number");
+            return badOption(option, "round=nearest, round=stochastic:SEED with a whole number");
         m_scheme.rounding = Rounding::Stochastic;
         m_scheme.seed = *seed;
         return {};
@@ -216,7 +161,7 @@ private:
                 return {};
             }
         }
-        return badValue(option, "scale=f32, scale=f16, scale=bf16, scale=e8m0, scale=e4m3");
+        return badOption(option, "scale=f32, scale=f16, scale=bf16, scale=e8m0, scale=e4m3");
     }
 
     Status setDouble()
@@ -226,7 +171,7 @@ private:
     }
 
     Scheme m_scheme;
-    std::set<std::string_view> m_given;
+    GivenOptions m_given;
 };
 
 Status checkClip(const Scheme& scheme)
@@ -358,27 +303,11 @@ std::string Scheme::text() const
 
 Result<Scheme> Scheme::parse(std::string_view text)
 {
-    const std::string whole = lowerTrimmed(text);
-    if (whole.empty())
-        return schemeError(ErrorCode::SchemeSyntax, "empty scheme; write FORMAT[,option...], such as int4,group=128");
-    std::optional<OptionReader> reader;
-    for (size_t start = 0; start <= whole.size();) {
-        const size_t comma = std::min(whole.find(',', start), whole.size());
-        const std::string part = lowerTrimmed(std::string_view(whole).substr(start, comma - start));
-        start = comma + 1;
-        if (part.empty())
-            return schemeError(ErrorCode::SchemeSyntax, "empty option between commas in '" + whole + "'");
-        if (reader) {
-            QL_CHECK(reader->read(part));
-            continue;
-        }
-        const auto format = formatFromName(part);
-        if (!format)
-            return schemeError(ErrorCode::SchemeUnknownFormat,
-                               "unknown format '" + part + "'; known: " + knownFormats());
-        reader.emplace(*format);
-    }
-    return reader->finish();
+    QL_TRY(const SchemeText parts, SchemeText::split(text, "int4,group=128"));
+    OptionReader reader(parts.format);
+    for (const std::string& option : parts.options)
+        QL_CHECK(reader.read(SchemeOption(option)));
+    return reader.finish();
 }
 
 } // namespace ql
