@@ -2,31 +2,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/policy/policy.h"
 
+#include "core/policy/rulematcher.h"
 #include "core/quant/schemetable.h"
-
-#include <QRegularExpression>
 
 namespace ql {
 namespace {
-
-constexpr size_t kLongestPattern = 1024;
-
-/// Compiles a rule's pattern with limits, so that a hostile one ends as "no match" instead of hanging.
-Result<QRegularExpression> compile(const std::string& pattern, size_t rule)
-{
-    const std::string where = "rule " + std::to_string(rule + 1);
-    if (pattern.size() > kLongestPattern)
-        return Error{ErrorCode::PolicyBadRule, "the pattern is longer than 1024 bytes", where};
-    const QString text = QString::fromStdString(pattern);
-    QRegularExpression plain(text);
-    if (!plain.isValid())
-        return Error{ErrorCode::PolicyBadRule,
-                     "bad regular expression \"" + pattern + "\": " + plain.errorString().toStdString() +
-                         " at character " + std::to_string(plain.patternErrorOffset() + 1),
-                     where};
-    QRegularExpression limited("(*LIMIT_MATCH=100000)" + text);
-    return limited.isValid() ? limited : plain;
-}
 
 Format floatFormatOf(DType type)
 {
@@ -75,17 +55,6 @@ std::string reasonToKeep(const TensorInfo& tensor)
     }
 }
 
-bool ruleMatches(const Rule& rule, const QRegularExpression* pattern, const TensorInfo& tensor, const QString& name)
-{
-    if (rule.firstLayer >= 0 && tensor.layer < rule.firstLayer)
-        return false;
-    if (rule.lastLayer >= 0 && (tensor.layer < 0 || tensor.layer > rule.lastLayer))
-        return false;
-    if (!rule.roles.empty() && std::find(rule.roles.begin(), rule.roles.end(), tensor.role) == rule.roles.end())
-        return false;
-    return !pattern || pattern->match(name).hasMatch();
-}
-
 /// Replaces a decision that cannot be carried out on this tensor by keeping it as stored, and says so.
 Decision checked(Decision decision, const TensorInfo& tensor)
 {
@@ -108,37 +77,25 @@ Decision checked(Decision decision, const TensorInfo& tensor)
 
 Result<std::vector<Decision>> Policy::resolve(const Model& model) const
 {
-    std::vector<std::optional<QRegularExpression>> patterns(rules.size());
-    for (size_t i = 0; i < rules.size(); ++i) {
-        if (!rules[i].match.empty()) {
-            QL_TRY(QRegularExpression pattern, compile(rules[i].match, i));
-            patterns[i] = std::move(pattern);
-        }
-    }
-
+    QL_TRY(const RuleMatcher matcher, RuleMatcher::create(rules, "rule"));
     std::vector<Decision> decisions;
     decisions.reserve(model.tensors().size());
     for (const TensorInfo& tensor : model.tensors()) {
         Decision decision;
-        if (const auto found = tensors.find(tensor.name); found != tensors.end()) {
-            decision.scheme = found->second.scheme;
+        if (const auto own = tensors.find(tensor.name); own != tensors.end()) {
+            decision.scheme = own->second.scheme;
             decision.source = Decision::Source::Override;
-            decision.locked = found->second.locked;
-            decision.because = "set for this tensor" + (found->second.note.empty() ? "" : ": " + found->second.note);
+            decision.locked = own->second.locked;
+            decision.because = "set for this tensor" + (own->second.note.empty() ? "" : ": " + own->second.note);
             decisions.push_back(checked(std::move(decision), tensor));
             continue;
         }
-        const QString spelled = QString::fromStdString(tensor.name);
-        size_t rule = 0;
-        while (rule < rules.size() &&
-               !ruleMatches(rules[rule], patterns[rule] ? &*patterns[rule] : nullptr, tensor, spelled))
-            ++rule;
-        if (rule < rules.size()) {
-            decision.scheme = rules[rule].scheme;
+        if (const int rule = matcher.find(tensor); rule >= 0) {
+            const Rule& found = rules[size_t(rule)];
+            decision.scheme = found.scheme;
             decision.source = Decision::Source::Rule;
-            decision.rule = int(rule);
-            decision.because =
-                "rule " + std::to_string(rule + 1) + (rules[rule].note.empty() ? "" : ": " + rules[rule].note);
+            decision.rule = rule;
+            decision.because = "rule " + std::to_string(rule + 1) + (found.note.empty() ? "" : ": " + found.note);
         } else if (std::string keep = reasonToKeep(tensor); !keep.empty()) {
             decisions.push_back(keepAsStored(tensor, std::move(keep)));
             continue;

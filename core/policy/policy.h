@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/model/model.h"
+#include "core/policy/runtimepolicy.h"
 #include "core/quant/scheme.h"
 
 #include <map>
@@ -46,8 +47,8 @@ struct Policy {
     Scheme defaultScheme = Scheme::defaultsFor(Format::Int4);
     std::vector<Rule> rules;
     std::map<std::string, Override> tensors;
-    std::string activationsJson; ///< kept verbatim for tools that understand it
-    std::string kvCacheJson;
+    ActivationPolicy activations; ///< at linear inputs while the model runs
+    KvPolicy kvCache;
 
     friend bool operator==(const Policy&, const Policy&) = default;
 

@@ -37,7 +37,8 @@ struct ActivationPolicy {
     friend bool operator==(const ActivationPolicy&, const ActivationPolicy&) = default;
 };
 
-/// JSON: {"default": "int8,token", "layers": {"0": "keep", "2-5": "int4,keys=channel"}}; later entries win.
+/// JSON: {"default": "int8,token", "layers": {"0": "keep", "2-5": "int4,keys=channel"}}. In memory later ranges win; in
+/// a file ranges do not overlap (PolicyBadRule), and are written so.
 struct KvPolicy {
     struct LayerRange {
         int first = 0, last = 0; ///< inclusive
@@ -49,6 +50,8 @@ struct KvPolicy {
 
     bool empty() const { return !defaultScheme && layers.empty(); }
     std::optional<KvScheme> forLayer(int layer) const;
+    /// The same in ascending ranges that do not overlap.
+    std::vector<LayerRange> disjointLayers() const;
     friend bool operator==(const KvPolicy&, const KvPolicy&) = default;
 };
 

@@ -97,7 +97,6 @@ private Q_SLOTS:
         policy.rules = {{"self_attn\\.v_proj", {}, 0, 3, scheme("int8,channel"), "why"},
                         {"", {TensorRole::Norm}, -1, -1, scheme("f16"), ""}};
         policy.tensors["a.weight"] = {scheme("nf4,double"), true, "note"};
-        policy.activationsJson = R"({"default":"int8,token,asym"})";
         const auto back = Policy::parse(policy.toJson());
         QVERIFY2(back.ok(), back.ok() ? "" : qPrintable(text(back.error())));
         QCOMPARE(QString::fromStdString(back->toJson()), QString::fromStdString(policy.toJson()));

@@ -1,0 +1,51 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// RuleMatcher: finds the first rule that matches a tensor, by pattern, role and layer. Private to core/policy.
+#pragma once
+
+#include "core/model/model.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+class QRegularExpression;
+
+namespace ql {
+
+class RuleMatcher
+{
+public:
+    /// Of rules with the members match, roles, firstLayer and lastLayer. PolicyBadRule for a broken pattern, naming
+    /// "KIND N".
+    template <class Rule>
+    static Result<RuleMatcher> create(const std::vector<Rule>& rules, const std::string& kind)
+    {
+        RuleMatcher matcher;
+        for (const Rule& rule : rules) {
+            Entry entry{{}, rule.roles, rule.firstLayer, rule.lastLayer};
+            if (!rule.match.empty()) {
+                const std::string where = kind + " " + std::to_string(matcher.m_entries.size() + 1);
+                QL_TRY(entry.pattern, compile(rule.match, where));
+            }
+            matcher.m_entries.push_back(std::move(entry));
+        }
+        return matcher;
+    }
+
+    /// Index of the first rule that matches; -1 when none does.
+    int find(const TensorInfo& tensor) const;
+
+private:
+    struct Entry {
+        std::shared_ptr<const QRegularExpression> pattern; ///< null: any name
+        std::vector<TensorRole> roles;
+        int firstLayer = -1, lastLayer = -1;
+    };
+    static Result<std::shared_ptr<const QRegularExpression>> compile(const std::string& pattern,
+                                                                     const std::string& where);
+
+    std::vector<Entry> m_entries;
+};
+
+} // namespace ql
