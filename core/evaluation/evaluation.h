@@ -28,11 +28,13 @@ struct Evaluation {
     int64_t context = 0;
     Estimate loss, originalLoss;              ///< nats per token
     Estimate perplexity, originalPerplexity;  ///< exp(loss); standard error by the delta method
+    Estimate lossIncrease;                    ///< loss - originalLoss, token by token: far sharper than either
     Estimate kl;                              ///< KL(original || quantized), nats per token
     double klMedian = 0, klP90 = 0, klP99 = 0, klMax = 0;
     Estimate top1Agreement;                   ///< share of tokens whose most likely next token is the same
     double logitRmse = 0;
     std::vector<Position> positions;          ///< buckets of about equal size over the context
+    std::vector<std::string> notes;           ///< where what ran is not quite what the policy asks for
     double seconds = 0, tokensPerSecond = 0;
 };
 
@@ -42,6 +44,11 @@ struct EvaluationRequest {
     SequenceSet sequences;
     std::shared_ptr<const Calibration> calibration; ///< may be null unless a static activation scheme needs it
 };
+/// Unsupported for encoders, EmptyText without a token to predict.
+Status checkEvaluation(const EvaluationRequest& request);
+/// Errors as checkEvaluation, Policy::resolve and the readers; CalibrationInvalid when a static activation scheme has no
+/// calibration; Unsupported when predictions are not numbers. Linears that share one input (q, k, v) get the activation
+/// scheme of the first that has one. Progress in tokens times blocks times streams.
 Result<Shared<Evaluation>> evaluate(Backend& backend, const EvaluationRequest& request, ThreadPool& pool,
                                     const JobControl& job);
 
@@ -56,8 +63,13 @@ struct Attribution {
     uint64_t tokens = 0;
     double selfCheck = 0; ///< KL of a run in which a weight was replaced by itself: exactly 0
     std::vector<Entry> entries; ///< in the order of the network
+    double seconds = 0;
 };
-/// Only what follows a replaced weight is run again; streams of several swaps run together, as many as fit `bytes`.
+/// Weights only: activations and the cache stay as they are. Only what follows a replaced weight is run again; streams of
+/// several swaps run together, as many as fit `bytes`. Work: a swap in block l of L costs L - l block runs and one head,
+/// so all linears of a model about (linears per block) * L / 2 forward passes. Memory: one block, one or two heads,
+/// `bytes` (at least one stream), and three streams more. EmptySelection when the policy quantizes no weight that the
+/// network uses; else errors as evaluate().
 Result<Shared<Attribution>> attribute(Backend& backend, const EvaluationRequest& request, uint64_t bytes,
                                       ThreadPool& pool, const JobControl& job);
 
