@@ -237,6 +237,11 @@ std::optional<std::string> ggufArchitecture(std::string_view architecture)
 
 std::optional<std::string> ggufName(std::string_view hfName, std::string_view architecture)
 {
+    return ggufArchitecture(architecture) ? partName(hfName, architecture) : std::nullopt;
+}
+
+std::optional<std::string> partName(std::string_view hfName, std::string_view architecture)
+{
     const NameFamily* family = findFamily(architecture);
     const ParsedName parsed = parseName(hfName);
     const NameRow* row = family ? findHf(*family, parsed.pattern) : nullptr;

@@ -38,6 +38,9 @@ std::optional<std::string> ggufArchitecture(std::string_view architecture);
 /// GGUF name of an HF tensor; nothing for tensors that GGUF drops and for unknown names. All experts of a layer map to
 /// the one stacked tensor.
 std::optional<std::string> ggufName(std::string_view hfName, std::string_view architecture);
+/// The same for every family of the naming tables, whether llama.cpp has it or not: what a tensor is called whatever its
+/// family calls it.
+std::optional<std::string> partName(std::string_view hfName, std::string_view architecture);
 /// HF name of a GGUF tensor, with the family's usual prefix; nothing for unknown names and stacked experts.
 std::optional<std::string> hfName(std::string_view ggufName, std::string_view architecture);
 

@@ -82,21 +82,22 @@ constexpr NameRow kGptNeoxRows[] = {
     {"~layers.{}.attention.rotary_emb.inv_freq", "", R::RopeFreqs},
 };
 
+/// llama.cpp has no OPT; these GGUF-like names serve the forward pass.
 constexpr NameRow kOptRows[] = {
-    {"~decoder.embed_tokens", "", R::Embedding},
-    {"~decoder.embed_positions", "", R::PositionEmbedding},
-    {"~decoder.final_layer_norm", "", R::Norm},
-    {"~decoder.project_in", "", R::Other},
-    {"~decoder.project_out", "", R::Other},
-    {"lm_head", "", R::LmHead},
-    {"~decoder.layers.{}.self_attn_layer_norm", "", R::Norm},
-    {"~decoder.layers.{}.self_attn.q_proj", "", R::AttnQ},
-    {"~decoder.layers.{}.self_attn.k_proj", "", R::AttnK},
-    {"~decoder.layers.{}.self_attn.v_proj", "", R::AttnV},
-    {"~decoder.layers.{}.self_attn.out_proj", "", R::AttnOut},
-    {"~decoder.layers.{}.final_layer_norm", "", R::Norm},
-    {"~decoder.layers.{}.fc1", "", R::MlpUp},
-    {"~decoder.layers.{}.fc2", "", R::MlpDown},
+    {"~decoder.embed_tokens", "token_embd", R::Embedding},
+    {"~decoder.embed_positions", "position_embd", R::PositionEmbedding},
+    {"~decoder.final_layer_norm", "output_norm", R::Norm},
+    {"~decoder.project_in", "project_in", R::Other},
+    {"~decoder.project_out", "project_out", R::Other},
+    {"lm_head", "output", R::LmHead},
+    {"~decoder.layers.{}.self_attn_layer_norm", "blk.{}.attn_norm", R::Norm},
+    {"~decoder.layers.{}.self_attn.q_proj", "blk.{}.attn_q", R::AttnQ},
+    {"~decoder.layers.{}.self_attn.k_proj", "blk.{}.attn_k", R::AttnK},
+    {"~decoder.layers.{}.self_attn.v_proj", "blk.{}.attn_v", R::AttnV},
+    {"~decoder.layers.{}.self_attn.out_proj", "blk.{}.attn_output", R::AttnOut},
+    {"~decoder.layers.{}.final_layer_norm", "blk.{}.ffn_norm", R::Norm},
+    {"~decoder.layers.{}.fc1", "blk.{}.ffn_up", R::MlpUp},
+    {"~decoder.layers.{}.fc2", "blk.{}.ffn_down", R::MlpDown},
 };
 
 constexpr NameRow kBertRows[] = {

@@ -36,7 +36,8 @@ struct CachedView {
 };
 
 /// tokens x heads*headDim. Works through queries in chunks, so memory stays bounded for long sequences. `cached` may be
-/// null.
-void attend(const AttentionInput& input, const CachedView* cached, RowMatrix& output, ThreadPool& pool);
+/// null. After a stop request the output is left unfinished.
+void attend(const AttentionInput& input, const CachedView* cached, RowMatrix& output, ThreadPool& pool,
+            std::stop_token stop = {});
 
 } // namespace ql

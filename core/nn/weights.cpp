@@ -1,0 +1,117 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/nn/weights.h"
+
+#include <algorithm>
+
+namespace ql {
+namespace {
+
+/// Where the row that belongs at `row` is stored.
+int64_t storedRow(const LinearPlan& plan, int64_t row)
+{
+    const int64_t perHead = plan.rows / plan.heads;
+    if (plan.order == RowOrder::PairedRotary) {
+        // Neighbours 2t and 2t + 1 of a head are rows t and t + half.
+        const int64_t at = row % perHead;
+        const int64_t half = perHead / 2;
+        return row - at + (at < half ? 2 * at : 2 * (at - half) + 1);
+    }
+    // Per head q, k, v to all q, all k, all v.
+    const int64_t dim = perHead / 3;
+    const int64_t part = row / (plan.heads * dim);
+    const int64_t head = row / dim % plan.heads;
+    return head * perHead + part * dim + row % dim;
+}
+
+/// Puts rows in order in place, one cycle of the permutation after another.
+void reorder(const LinearPlan& plan, std::span<float> values)
+{
+    if (plan.order == RowOrder::AsStored)
+        return;
+    const size_t width = values.size() / size_t(plan.rows);
+    const auto rowAt = [&](int64_t row) { return values.begin() + row * int64_t(width); };
+    std::vector<bool> done(static_cast<size_t>(plan.rows));
+    std::vector<float> kept(width);
+    for (int64_t start = 0; start < plan.rows; ++start) {
+        if (done[size_t(start)])
+            continue;
+        std::copy_n(rowAt(start), width, kept.begin());
+        int64_t row = start;
+        for (int64_t from = storedRow(plan, row); from != start; row = from, from = storedRow(plan, row)) {
+            std::copy_n(rowAt(from), width, rowAt(row));
+            done[size_t(row)] = true;
+        }
+        std::copy_n(kept.begin(), width, rowAt(row));
+        done[size_t(row)] = true;
+    }
+}
+
+} // namespace
+
+Status StoredWeights::operator()(int tensor, std::span<float> out) const
+{
+    QL_TRY(const TensorView view, m_model->view(tensor));
+    if (int64_t(out.size()) != view.count())
+        return Error{ErrorCode::Internal, "room for another number of values was given", m_model->path()};
+    return view.readRows(0, view.rows(), out.data());
+}
+
+Status StoredWeights::readRow(int tensor, int64_t row, std::span<float> out) const
+{
+    QL_TRY(const TensorView view, m_model->view(tensor));
+    if (int64_t(out.size()) != view.cols())
+        return Error{ErrorCode::Internal, "room for another number of values was given", m_model->path()};
+    return view.readRows(row, 1, out.data());
+}
+
+Status loadLinear(const LinearPlan& plan, const WeightReader& reader, Linear& linear)
+{
+    linear.plan = plan;
+    if (!plan.present())
+        return {};
+    linear.weight.resize(plan.rows, plan.cols);
+    const std::span values(linear.weight.data(), size_t(linear.weight.size()));
+    QL_CHECK(reader(plan.tensor, values));
+    reorder(plan, values);
+    if (plan.bias < 0)
+        return {};
+    linear.bias.resize(size_t(plan.rows));
+    QL_CHECK(reader(plan.bias, linear.bias));
+    reorder(plan, linear.bias);
+    return {};
+}
+
+Status loadNorm(const NormPlan& plan, bool offsetOne, const WeightReader& reader, NormWeights& norm)
+{
+    if (!plan.present())
+        return {};
+    norm.weight.resize(size_t(plan.size));
+    QL_CHECK(reader(plan.weight, norm.weight));
+    for (float& w : norm.weight)
+        w += offsetOne ? 1.0f : 0.0f;
+    if (plan.bias < 0)
+        return {};
+    norm.bias.resize(size_t(plan.size));
+    return reader(plan.bias, norm.bias);
+}
+
+Status loadBlockWeights(const BlockPlan& plan, bool offsetOne, const WeightReader& reader, BlockWeights& weights)
+{
+    QL_CHECK(loadNorm(plan.attentionNorm, offsetOne, reader, weights.attentionNorm));
+    QL_CHECK(loadNorm(plan.queryNorm, offsetOne, reader, weights.queryNorm));
+    QL_CHECK(loadNorm(plan.keyNorm, offsetOne, reader, weights.keyNorm));
+    QL_CHECK(loadNorm(plan.mlpNorm, offsetOne, reader, weights.mlpNorm));
+    QL_CHECK(loadNorm(plan.attentionPostNorm, offsetOne, reader, weights.attentionPostNorm));
+    QL_CHECK(loadNorm(plan.mlpPostNorm, offsetOne, reader, weights.mlpPostNorm));
+    weights.attentionIn.resize(plan.attentionIn.size());
+    weights.mlpIn.resize(plan.mlpIn.size());
+    for (size_t i = 0; i < plan.attentionIn.size(); ++i)
+        QL_CHECK(loadLinear(plan.attentionIn[i], reader, weights.attentionIn[i]));
+    QL_CHECK(loadLinear(plan.attentionOut, reader, weights.attentionOut));
+    for (size_t i = 0; i < plan.mlpIn.size(); ++i)
+        QL_CHECK(loadLinear(plan.mlpIn[i], reader, weights.mlpIn[i]));
+    return loadLinear(plan.mlpOut, reader, weights.mlpOut);
+}
+
+} // namespace ql

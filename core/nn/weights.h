@@ -1,0 +1,45 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// f32 weights of one block or of the head, loaded by a plan.
+#pragma once
+
+#include "core/nn/parts.h"
+#include "core/nn/plan.h"
+
+namespace ql {
+
+struct Linear {
+    LinearPlan plan;
+    RowMatrix weight; ///< out x in, rows in the order of the arithmetic
+    std::vector<float> bias;
+    ConstRowMatrixMap map() const { return {weight.data(), weight.rows(), weight.cols()}; }
+};
+
+struct BlockWeights : Network::Weights {
+    NormWeights attentionNorm, queryNorm, keyNorm, mlpNorm, attentionPostNorm, mlpPostNorm;
+    std::vector<Linear> attentionIn, mlpIn;
+    Linear attentionOut, mlpOut;
+};
+
+struct HeadWeights : Network::Weights {
+    NormWeights finalNorm;
+    Linear projectOut, head;
+};
+
+/// Reads values as the model stores them; knows how to read a few rows, too.
+class StoredWeights
+{
+public:
+    explicit StoredWeights(std::shared_ptr<const Model> model) : m_model(std::move(model)) {}
+    Status operator()(int tensor, std::span<float> out) const;
+    Status readRow(int tensor, int64_t row, std::span<float> out) const;
+
+private:
+    std::shared_ptr<const Model> m_model;
+};
+
+Status loadLinear(const LinearPlan& plan, const WeightReader& reader, Linear& linear);
+Status loadNorm(const NormPlan& plan, bool offsetOne, const WeightReader& reader, NormWeights& norm);
+Status loadBlockWeights(const BlockPlan& plan, bool offsetOne, const WeightReader& reader, BlockWeights& weights);
+
+} // namespace ql
