@@ -31,6 +31,22 @@ size_t sequenceLength(std::string_view text)
     return 0;
 }
 
+/// Bytes at the front of malformed `text` that one U+FFFD stands for: the start of a sequence as far as it is right.
+size_t brokenLength(std::string_view text)
+{
+    const auto at = [&](size_t i) { return i < text.size() ? static_cast<uint8_t>(text[i]) : uint8_t(0); };
+    const uint8_t lead = at(0);
+    const size_t wanted = lead < 0xC2 || lead > 0xF4 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    const uint8_t lowest = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    const uint8_t highest = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    if (wanted == 1 || at(1) < lowest || at(1) > highest)
+        return 1;
+    size_t length = 2;
+    while (length < wanted && (at(length) & 0xC0) == 0x80)
+        ++length;
+    return length;
+}
+
 /// C0, C1, DEL, and what ends a line or turns its direction: U+2028-202E, U+2066-2069.
 bool isControl(std::string_view sequence)
 {
@@ -46,15 +62,34 @@ bool isControl(std::string_view sequence)
 
 } // namespace
 
+size_t wellFormedPrefix(std::string_view text)
+{
+    size_t at = 0;
+    while (at < text.size()) {
+        const size_t length = sequenceLength(text.substr(at));
+        if (length == 0)
+            break;
+        at += length;
+    }
+    return at;
+}
+
 bool isUtf8(std::string_view text)
 {
-    while (!text.empty()) {
-        const size_t length = sequenceLength(text);
-        if (length == 0)
-            return false;
-        text.remove_prefix(length);
+    return wellFormedPrefix(text) == text.size();
+}
+
+std::string replaceMalformed(std::string_view bytes)
+{
+    std::string out;
+    for (;;) {
+        const size_t good = wellFormedPrefix(bytes);
+        out += bytes.substr(0, good);
+        if (good == bytes.size())
+            return out;
+        out += "\xEF\xBF\xBD";
+        bytes.remove_prefix(good + brokenLength(bytes.substr(good)));
     }
-    return true;
 }
 
 bool isOneLine(std::string_view text)
