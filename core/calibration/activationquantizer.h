@@ -5,9 +5,12 @@
 #pragma once
 
 #include "core/calibration/calibration.h"
+#include "core/calibration/gridrounder.h"
 #include "core/quant/activationscheme.h"
-#include "core/quant/groupquant.h"
 #include "core/quant/metrics.h"
+#include "core/quant/quantizer.h"
+
+#include <array>
 
 namespace ql {
 
@@ -21,10 +24,14 @@ struct RangeMark {
 };
 
 /// Limits per tensor (one) or per channel. MinMax is exact; Average, Percentile, MSE and KL per tensor come from the
-/// histogram, per channel from the row sample. CalibrationInvalid when the calibration lacks what the method needs.
+/// histogram, per channel from the row sample (Average: of the extremes of its sixteenths; KL wants 2048 rows).
+/// CalibrationInvalid when the calibration lacks what the method needs.
 Result<std::vector<ClipLimits>> staticLimits(const ActivationScheme& scheme, const InputStatistics& input);
 /// Min-max, average, percentile 99.9, MSE and KL side by side for a static per-tensor range of this format.
 Result<std::vector<RangeMark>> rangeMarks(const ActivationScheme& scheme, const InputStatistics& input);
+/// The scheme that TensorQuantizer would give a matrix of tokens: per token is its Channel, per channel the Channel of
+/// the transposed matrix. Static limits are not in it.
+Scheme matrixScheme(const ActivationScheme& scheme);
 
 class ActivationQuantizer
 {
@@ -33,17 +40,28 @@ public:
     static Result<ActivationQuantizer> create(const ActivationScheme& scheme, const InputStatistics* input);
 
     const ActivationScheme& scheme() const { return m_scheme; }
+    /// Of static schemes: one per tensor or per channel; empty for dynamic ranges.
+    const std::vector<GroupParameters>& parameters() const { return m_parameters; }
     /// Replaces every value of `x` (tokens x channels) by its reconstruction.
     void apply(RowMatrix& x) const;
+    /// Some rows of a row-major matrix, for callers that spread the work over threads.
+    void apply(float* x, int64_t tokens, int64_t channels) const;
     /// Adds the error of quantizing `x` to `metrics`.
     void measure(const RowMatrix& x, ErrorMetrics& metrics) const;
 
 private:
+    struct VectorPath;
+
     ActivationQuantizer(const ActivationScheme& scheme, std::vector<GroupParameters> parameters);
+    TensorParameters matrixParameters(int64_t tokens, int64_t channels) const;
+    void applyDynamic(float* x, int64_t tokens, int64_t channels) const;
 
     ActivationScheme m_scheme;
-    std::shared_ptr<const GroupQuantizer> m_group;
-    std::vector<GroupParameters> m_parameters; ///< one per tensor or per channel; empty for dynamic ranges
+    std::vector<GroupParameters> m_parameters;
+    std::shared_ptr<const GroupQuantizer> m_group; ///< under matrixScheme()
+    GridRounder m_rounder;
+    GridColumns m_columns;                         ///< static per channel
+    std::shared_ptr<VectorPath> m_vector;
 };
 
 } // namespace ql

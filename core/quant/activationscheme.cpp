@@ -166,6 +166,9 @@ Status checkRange(const ActivationScheme& scheme)
     if (scheme.range == Range::Absolute && scheme.symmetry == Symmetry::Asymmetric &&
         !(scheme.rangeLow <= 0 && p >= 0 && p > scheme.rangeLow && p <= most && scheme.rangeLow >= -most))
         return bad("LO <= 0 <= HI, not both 0, magnitudes up to 3e38");
+    if (scheme.range == Range::Absolute && !scheme.isStatic() && scheme.symmetry == Symmetry::Asymmetric &&
+        scheme.rangeLow != -p)
+        return conflict(scheme, "," + rangeText(scheme), "a dynamic range is cut at one magnitude; write clip=abs:V");
     if (scheme.range == Range::Average && !scheme.isStatic())
         return conflict(scheme, ",clip=average",
                         "it averages over calibration sequences, and a dynamic range has none; use tensor or channel");
