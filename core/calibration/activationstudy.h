@@ -18,12 +18,19 @@ struct ActivationStudy {
     Shared<Quantization> quantization;   ///< grid, scales, errors and occupancy under the scheme
     std::vector<RangeMark> marks;        ///< the calibration methods side by side
     std::vector<float> channelMin, channelMax, channelAbsMax;
+    std::vector<double> channelRms;      ///< all that importance matrices tell
     std::vector<double> channelError;    ///< mean squared error of each channel
     std::vector<float> tokenMin, tokenMax;
-    std::vector<int64_t> outlierChannels; ///< channels whose absmax exceeds 6 times the median channel's, largest first
+    std::vector<int64_t> outlierChannels; ///< channels whose absmax (RMS where that is all) exceeds 6 times the median
+                                          ///< channel's, largest first
 };
 
-/// Statistics of inputs that only know second moments give a study without distribution (null) but with channels.
+/// Channels that stick out: those beyond `factor` times the median, largest first.
+std::vector<int64_t> outlierChannels(std::span<const float> magnitudes, double factor = 6);
+
+/// What a calibration cannot tell stays empty: an importance matrix gives a study without distribution (null), but with
+/// channels; without a row sample there is no quantization (null) and no channel error. CalibrationInvalid for a static
+/// scheme whose range the calibration cannot give. Static limits are honoured to the bit.
 Result<Shared<ActivationStudy>> studyActivation(Backend& backend, const Calibration& calibration, int input,
                                                 const ActivationScheme& scheme, const JobControl& job);
 
