@@ -3,61 +3,11 @@
 #include "core/model/model.h"
 
 #include "core/base/utf8.h"
+#include "core/model/fingerprint.h"
 
 #include <algorithm>
 
 namespace ql {
-namespace {
-
-/// 64-bit FNV-1a.
-class Fingerprint
-{
-public:
-    void add(std::string_view text)
-    {
-        add(text.size());
-        for (const char c : text)
-            addByte(uint8_t(c));
-    }
-    void add(uint64_t value)
-    {
-        for (int i = 0; i < 8; ++i)
-            addByte(uint8_t(value >> (8 * i)));
-    }
-    std::string hex() const
-    {
-        std::string text;
-        for (int shift = 60; shift >= 0; shift -= 4)
-            text += "0123456789abcdef"[(m_hash >> shift) & 15];
-        return text;
-    }
-
-private:
-    void addByte(uint8_t byte) { m_hash = (m_hash ^ byte) * 0x100000001B3u; }
-    uint64_t m_hash = 0xCBF29CE484222325u;
-};
-
-std::string fingerprintOf(const Model::Contents& contents)
-{
-    Fingerprint fingerprint;
-    for (const auto& file : contents.files) {
-        fingerprint.add(file->size());
-        fingerprint.add(uint64_t(file->modifiedNs()));
-    }
-    for (const TensorInfo& tensor : contents.tensors) {
-        fingerprint.add(tensor.name);
-        fingerprint.add(dtypeInfo(tensor.dtype).name);
-        fingerprint.add(tensor.shape.size());
-        for (const int64_t dim : tensor.shape)
-            fingerprint.add(uint64_t(dim));
-        fingerprint.add(tensor.file);
-        fingerprint.add(tensor.offset);
-    }
-    return fingerprint.hex();
-}
-
-} // namespace
-
 std::string_view formatName(ModelFormat format)
 {
     switch (format) {

@@ -51,7 +51,7 @@ public:
     uint64_t parameters() const { return m_parameters; } ///< scales and other companions not counted
     uint64_t bytes() const { return m_bytes; }           ///< of tensor data
     int layerCount() const { return m_layerCount; }      ///< highest block number + 1
-    /// 16 hex digits over names, types, shapes, offsets and file sizes and times: equal for the same files.
+    /// 16 hex digits over header and probes of the data: equal for copies of the same model, wherever they lie.
     const std::string& fingerprint() const { return m_fingerprint; }
     /// -1 when there is none of that name.
     int indexOf(std::string_view name) const;

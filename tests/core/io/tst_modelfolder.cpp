@@ -382,22 +382,47 @@ private Q_SLOTS:
         QCOMPARE(row[1], 10.0f);
     }
 
-    void fingerprintsTellFilesApart()
+    void fingerprintsFollowTheContents()
     {
         const Folder folder;
-        const std::string path = folder.write("a.safetensors", vectorsFile({{"w", 4}, {"v", 4}}));
+        const auto fingerprint = [](const std::string& path, FileAccess access = FileAccess::Map) {
+            return Model::open(path, access).value()->fingerprint();
+        };
+        const std::string content = vectorsFile({{"w", 4}, {"v", 400000}}); // 1.6 MB: probed in places
+        const std::string path = folder.write("a.safetensors", content);
+        const std::string first = fingerprint(path);
+        QCOMPARE(first.size(), size_t(16));
+        QCOMPARE(fingerprint(path, FileAccess::Read), first);
+        QCOMPARE(fingerprint(folder.write("b.safetensors", content)), first); // a copy
         const timespec past[2] = {{1'000'000'000, 5}, {1'000'000'000, 5}};
         QVERIFY(utimensat(AT_FDCWD, path.c_str(), past, 0) == 0);
-        const std::string first = (*Model::open(path))->fingerprint();
-        QCOMPARE(first.size(), size_t(16));
-        QCOMPARE((*Model::open(path, FileAccess::Read))->fingerprint(), first);
-        folder.write("a.safetensors", vectorsFile({{"v", 4}, {"w", 4}}));
-        QVERIFY(utimensat(AT_FDCWD, path.c_str(), past, 0) == 0);
-        QVERIFY((*Model::open(path))->fingerprint() != first);
-        folder.write("a.safetensors", vectorsFile({{"w", 4}, {"v", 4}}));
-        QVERIFY((*Model::open(path))->fingerprint() != first);
-        QVERIFY(utimensat(AT_FDCWD, path.c_str(), past, 0) == 0);
-        QCOMPARE((*Model::open(path))->fingerprint(), first);
+        QCOMPARE(fingerprint(path), first);
+        const auto changedAt = [&](size_t fromEnd) {
+            std::string other = content;
+            other[other.size() - fromEnd] ^= 1;
+            return fingerprint(folder.write("c.safetensors", other));
+        };
+        QVERIFY(changedAt(1) != first);
+        QVERIFY(changedAt(4000) != first);
+        QVERIFY(changedAt(1600016) != first);
+        const auto ofTensors = [&](const std::vector<std::pair<std::string, int>>& tensors) {
+            return fingerprint(folder.write("d.safetensors", vectorsFile(tensors)));
+        };
+        QVERIFY(ofTensors({{"v", 400000}, {"w", 4}}) != first);
+        QVERIFY(ofTensors({{"w", 4}, {"x", 400000}}) != first);
+        QVERIFY(ofTensors({{"w", 4}, {"v", 400001}}) != first);
+    }
+
+    void fingerprintsSeeEveryByteOfSmallModels()
+    {
+        const Folder folder;
+        const std::string content = vectorsFile({{"w", 700}, {"v", 700}});
+        const std::string first = Model::open(folder.write("a.safetensors", content)).value()->fingerprint();
+        for (size_t fromEnd = 1; fromEnd <= 5600; fromEnd += 97) {
+            std::string other = content;
+            other[other.size() - fromEnd] ^= 1;
+            QVERIFY(Model::open(folder.write("b.safetensors", other)).value()->fingerprint() != first);
+        }
     }
 
     void askingForTensorsThatAreNotThere()
