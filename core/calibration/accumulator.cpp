@@ -3,6 +3,7 @@
 #include "core/calibration/accumulator.h"
 
 #include "core/base/checked.h"
+#include "core/nn/densekernels.h"
 
 #include <algorithm>
 #include <cassert>
@@ -53,9 +54,9 @@ struct Strip {
     }
 };
 
-TensorView doubles(const Eigen::MatrixXd& lower)
+TensorView doubles(const Eigen::MatrixXd& upper)
 {
-    const Eigen::MatrixXd whole = lower.selfadjointView<Eigen::Lower>();
+    const Eigen::MatrixXd whole = upper.selfadjointView<Eigen::Upper>();
     std::vector<std::byte> bytes(size_t(whole.size()) * sizeof(double));
     std::memcpy(bytes.data(), whole.data(), bytes.size());
     return TensorView::create(memorySource("gram", std::move(bytes)), 0, DType::F64, {whole.rows(), whole.cols()})
@@ -143,22 +144,26 @@ void InputAccumulator::addHistogram(const Eigen::Ref<const RowMatrix>& x, Thread
 
 void InputAccumulator::addGram(const Eigen::Ref<const RowMatrix>& x, bool finite, ThreadPool& pool)
 {
+    const DenseKernels& kernels = denseKernels();
     const int64_t strips = ceilDiv(x.cols(), kStrip);
     for (int64_t r = 0; r < x.rows(); r += kGramRows) {
-        RowMatrix rows = x.middleRows(r, std::min(kGramRows, x.rows() - r));
+        const int64_t depth = std::min(kGramRows, x.rows() - r);
+        RowMatrix columns = x.middleRows(r, depth).transpose(); // one channel per row
         if (!finite)
-            rows = rows.unaryExpr([](float v) { return std::isfinite(v) ? v : 0.0f; });
+            columns = columns.unaryExpr([](float v) { return std::isfinite(v) ? v : 0.0f; }).eval();
         pool.parallelFor(strips * (strips + 1) / 2, [&](int64_t tile) {
-            // Tiles of the lower triangle, counted row by row.
-            int64_t i = 0;
-            while ((i + 1) * (i + 2) / 2 <= tile)
-                ++i;
-            const int64_t top = i * kStrip;
-            const int64_t left = (tile - i * (i + 1) / 2) * kStrip;
-            const int64_t height = std::min(kStrip, x.cols() - top);
+            // Tiles of the upper triangle, counted column by column.
+            int64_t j = 0;
+            while ((j + 1) * (j + 2) / 2 <= tile)
+                ++j;
+            const int64_t left = j * kStrip;
+            const int64_t top = (tile - j * (j + 1) / 2) * kStrip;
             const int64_t width = std::min(kStrip, x.cols() - left);
-            const Eigen::MatrixXf product =
-                rows.middleCols(top, height).transpose() * rows.middleCols(left, width);
+            const int64_t height = std::min(kStrip, x.cols() - top);
+            Eigen::MatrixXf product(height, width); // column by column, so it is the other way round for the kernel
+            kernels.multiplyTransposed({columns.data() + left * depth, width, depth, depth},
+                                       {columns.data() + top * depth, height, depth, depth},
+                                       {product.data(), width, height, height});
             m_gram.block(top, left, height, width) += product.cast<double>();
         });
     }

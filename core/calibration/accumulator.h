@@ -18,7 +18,8 @@ public:
     struct Settings {
         int64_t channels = 0;
         int64_t sampleRows = 0; ///< most rows of the sample; rows that hold NaN or Inf are never drawn
-        bool gram = false;      ///< channels^2 doubles
+        bool gram = false;      ///< channels^2 doubles; products of 128 rows at a time are summed in f32, which leaves
+                                ///< entry (i, j) within 1e-6 of sqrt(g_ii g_jj), those sums in double
         uint64_t seed = 1;      ///< of the sample
     };
     explicit InputAccumulator(const Settings& settings);
@@ -50,7 +51,7 @@ private:
     std::vector<Chunk> m_chunks;
     GrowingHistogram m_histogram;
     RowReservoir m_sample;
-    Eigen::MatrixXd m_gram; ///< lower triangle, from tiles
+    Eigen::MatrixXd m_gram; ///< upper triangle
 };
 
 } // namespace ql

@@ -6,9 +6,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ctime>
 
 namespace ql {
 namespace {
+
+std::string utcNow()
+{
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    gmtime_r(&now, &parts);
+    char text[32];
+    return {text, std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
 
 Error invalid(const TensorView& view, const InputStatistics& input, std::string message)
 {
@@ -47,6 +57,17 @@ Result<Eigen::MatrixXd> InputStatistics::gramMatrix() const
         (matrix - matrix.transpose()).cwiseAbs().maxCoeff() > 1e-6 * scale)
         return invalid(gram, *this, "the Gram matrix is not finite, symmetric and positive; calibrate again");
     return matrix;
+}
+
+CalibrationSource CalibrationSource::of(std::string kind, const Model& model)
+{
+    CalibrationSource source;
+    source.kind = std::move(kind);
+    source.modelFingerprint = model.fingerprint();
+    source.modelName = model.displayName();
+    source.program = "quantloupe " QUANTLOUPE_VERSION;
+    source.created = utcNow();
+    return source;
 }
 
 Calibration::Calibration(CalibrationSource source, std::vector<InputStatistics> inputs)

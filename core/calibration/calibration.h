@@ -56,6 +56,9 @@ struct CalibrationSource {
     bool partial = false; ///< cancelled before all sequences or layers were done
     std::string program;  ///< name and version of what made it
     std::string created;  ///< ISO 8601, UTC
+
+    /// Of something that is made for `model` now: kind, model, program and time filled in.
+    static CalibrationSource of(std::string kind, const Model& model);
 };
 
 class Calibration

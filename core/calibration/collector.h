@@ -16,7 +16,6 @@ struct CalibrationSettings {
     std::vector<int> gramLayers;                ///< blocks whose Gram matrices are wanted whatever the size
 };
 
-
 /// Progress is reported through `job` in tokens times blocks. When cancelled: the inputs of the finished blocks, marked
 /// partial, if `keepPartial`; else Cancelled.
 Result<std::shared_ptr<const Calibration>> collectCalibration(const Network& network, const SequenceSet& sequences,

@@ -83,17 +83,12 @@ inline std::shared_ptr<const Calibration> sampleCalibration(const Model& model, 
         ++wanted.seed;
         inputs.push_back(sampleInput(wanted, std::move(group.tensors), place.first));
     }
-    CalibrationSource source;
-    source.kind = "forward pass";
-    source.modelFingerprint = model.fingerprint();
-    source.modelName = model.displayName();
+    CalibrationSource source = CalibrationSource::of("forward pass", model);
     source.text = "sample.txt (SHA-256 0123456789abcdef)";
     source.sequences = uint64_t(wanted.sequences);
     source.length = uint64_t(wanted.length);
     source.tokens = source.sequences * source.length;
     source.seed = 1;
-    source.program = "quantloupe";
-    source.created = "2026-01-01T00:00:00Z";
     return std::make_shared<const Calibration>(std::move(source), std::move(inputs));
 }
 
