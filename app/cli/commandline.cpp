@@ -17,6 +17,10 @@ constexpr Verb kVerbs[] = {
      "errors per tensor, and export when asked", runQuantize},
     {"plan", "MODEL (--scheme S | --policy F) --as FORMAT [--json]", "what an export would write; writes nothing",
      runPlan},
+    {"evaluate",
+     "MODEL [--policy P | --scheme S] [--activations A] [--kv K] [--calibration C] [--text F] [--context N] [--count N] "
+     "[--attribution] [--json]",
+     "perplexity and KL divergence under a policy, per layer too", runEvaluate},
     {"devices", "[--json]", "OpenCL devices, self-test results, the one that is used", runDevices},
     {"bench", "[--values N] [--repeats N] [--json]", "speed figures of this machine, as ratios to its read bandwidth", runBench},
     {"demo", "[MODEL] [--out FOLDER]", "the whole job on the bundled model: pictures, policy, export", runDemo},

@@ -131,6 +131,7 @@ struct ProgressLine {
     using Clock = std::chrono::steady_clock;
     std::ostream& err;
     std::string label;
+    ProgressUnit unit;
     std::mutex mutex;
     Clock::time_point started = Clock::now();
     Clock::time_point drawn{};
@@ -145,18 +146,19 @@ struct ProgressLine {
         drawn = now;
         const double seconds = std::chrono::duration<double>(now - started).count();
         const double rate = double(done) / std::max(seconds, 1e-3);
-        err << "\r\033[K" << label << "  " << done * 100 / total << " %  " << formatBytes(uint64_t(rate)) << "/s  "
+        err << "\r\033[K" << label << "  " << done * 100 / total << " %  "
+            << (unit == ProgressUnit::Bytes ? formatBytes(uint64_t(rate)) + "/s  " : "")
             << formatDuration(double(total - std::min(done, total)) / std::max(rate, 1.0)) << " left" << std::flush;
     }
 };
 
 } // namespace
 
-JobControl progressJob(Context& context, std::string label)
+JobControl progressJob(Context& context, std::string label, ProgressUnit unit)
 {
     JobControl job{context.stop, {}};
     if (context.showProgress) {
-        auto line = std::shared_ptr<ProgressLine>(new ProgressLine{context.err, std::move(label), {}});
+        auto line = std::shared_ptr<ProgressLine>(new ProgressLine{context.err, std::move(label), unit, {}});
         job.progress = [line](uint64_t done, uint64_t total) { line->draw(done, total); };
     }
     return job;

@@ -18,7 +18,7 @@
 namespace ql {
 namespace {
 
-using Pass = BenchPass;
+using Pass = std::function<Status()>;
 
 double secondsNow()
 {
@@ -74,10 +74,31 @@ public:
     std::vector<BenchFigure> figures;
 
 private:
-    using Timing = BenchTiming;
+    struct Timing {
+        double first, second; ///< median seconds
+        double ratio;         ///< median of first / second
+    };
+    /// Times two passes in turn.
     Result<Timing> interleave(const Pass& first, const Pass& second) const
     {
-        return interleavePasses(first, second, m_repeats, m_job.stop);
+        std::vector<double> a;
+        std::vector<double> b;
+        std::vector<double> ratios;
+        for (int round = -1; round < m_repeats; ++round) {
+            if (m_job.cancelled())
+                return cancelledError();
+            const double start = secondsNow();
+            QL_CHECK(first());
+            const double middle = secondsNow();
+            QL_CHECK(second());
+            const double end = secondsNow();
+            if (round < 0)
+                continue; // warms caches and page tables
+            a.push_back(middle - start);
+            b.push_back(end - middle);
+            ratios.push_back(a.back() / b.back());
+        }
+        return Timing{median(a), median(b), median(ratios)};
     }
     double gigabytes() const { return double(m_values.size()) * sizeof(float) / 1e9; }
 
@@ -233,29 +254,6 @@ Status Bench::run(Backend* openCl)
 }
 
 } // namespace
-
-Result<BenchTiming> interleavePasses(const BenchPass& first, const BenchPass& second, int repeats,
-                                     const std::stop_token& stop)
-{
-    std::vector<double> a;
-    std::vector<double> b;
-    std::vector<double> ratios;
-    for (int round = -1; round < repeats; ++round) {
-        if (stop.stop_requested())
-            return cancelledError();
-        const double start = secondsNow();
-        QL_CHECK(first());
-        const double middle = secondsNow();
-        QL_CHECK(second());
-        const double end = secondsNow();
-        if (round < 0)
-            continue;
-        a.push_back(middle - start);
-        b.push_back(end - middle);
-        ratios.push_back(a.back() / b.back());
-    }
-    return BenchTiming{median(a), median(b), median(ratios)};
-}
 
 Result<std::vector<BenchFigure>> measureFigures(Backend& cpu, Backend* openCl, int64_t values, int repeats,
                                                 const JobControl& job)
