@@ -5,10 +5,23 @@
 #include "app/cli/options.h"
 #include "app/resources.h"
 #include "core/compute/benchmark.h"
+#include "core/nn/networkbench.h"
 
 #include <ostream>
 
 namespace ql::cli {
+namespace {
+
+/// The forward pass, on the bundled model and on a block of realistic width.
+Result<std::vector<BenchFigure>> networkFigures(int repeats, const JobControl& job)
+{
+    QL_TRY(const std::string path, resourcePath("models/loupe-3m"));
+    QL_TRY(auto model, Model::open(path));
+    ThreadPool pool;
+    return measureNetworkFigures(std::move(model), repeats, pool, job);
+}
+
+} // namespace
 
 int runBench(const QStringList& arguments, Context& context)
 {
@@ -28,10 +41,14 @@ int runBench(const QStringList& arguments, Context& context)
     if (!device.ok())
         return fail(context, device.error());
     Backend* openCl = device->backend->info().openCl ? device->backend.get() : nullptr;
-    const auto figures =
+    auto figures =
         measureFigures(*backends.cpu(), openCl, *values << 20, int(*repeats), progressJob(context, "measuring"));
     if (!figures.ok())
         return fail(context, figures.error());
+    const auto network = networkFigures(int(*repeats), progressJob(context, "measuring"));
+    if (!network.ok())
+        return fail(context, network.error());
+    figures->insert(figures->end(), network->begin(), network->end());
     context.out << (options.has("json") ? figuresAsJson(*figures) : figuresAsText(*figures));
     return 0;
 }

@@ -18,7 +18,7 @@
 namespace ql {
 namespace {
 
-using Pass = std::function<Status()>;
+using Pass = BenchPass;
 
 double secondsNow()
 {
@@ -74,31 +74,10 @@ public:
     std::vector<BenchFigure> figures;
 
 private:
-    struct Timing {
-        double first, second; ///< median seconds
-        double ratio;         ///< median of first / second
-    };
-    /// Times two passes in turn.
+    using Timing = BenchTiming;
     Result<Timing> interleave(const Pass& first, const Pass& second) const
     {
-        std::vector<double> a;
-        std::vector<double> b;
-        std::vector<double> ratios;
-        for (int round = -1; round < m_repeats; ++round) {
-            if (m_job.cancelled())
-                return cancelledError();
-            const double start = secondsNow();
-            QL_CHECK(first());
-            const double middle = secondsNow();
-            QL_CHECK(second());
-            const double end = secondsNow();
-            if (round < 0)
-                continue; // warms caches and page tables
-            a.push_back(middle - start);
-            b.push_back(end - middle);
-            ratios.push_back(a.back() / b.back());
-        }
-        return Timing{median(a), median(b), median(ratios)};
+        return interleavePasses(first, second, m_repeats, m_job.stop);
     }
     double gigabytes() const { return double(m_values.size()) * sizeof(float) / 1e9; }
 
@@ -254,6 +233,29 @@ Status Bench::run(Backend* openCl)
 }
 
 } // namespace
+
+Result<BenchTiming> interleavePasses(const BenchPass& first, const BenchPass& second, int repeats,
+                                     const std::stop_token& stop)
+{
+    std::vector<double> a;
+    std::vector<double> b;
+    std::vector<double> ratios;
+    for (int round = -1; round < repeats; ++round) {
+        if (stop.stop_requested())
+            return cancelledError();
+        const double start = secondsNow();
+        QL_CHECK(first());
+        const double middle = secondsNow();
+        QL_CHECK(second());
+        const double end = secondsNow();
+        if (round < 0)
+            continue;
+        a.push_back(middle - start);
+        b.push_back(end - middle);
+        ratios.push_back(a.back() / b.back());
+    }
+    return BenchTiming{median(a), median(b), median(ratios)};
+}
 
 Result<std::vector<BenchFigure>> measureFigures(Backend& cpu, Backend* openCl, int64_t values, int repeats,
                                                 const JobControl& job)

@@ -6,6 +6,7 @@
 
 #include "core/compute/backend.h"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,15 @@ struct BenchFigure {
 
     bool met() const { return goal == 0 || (atMost ? value <= goal : ratio >= goal); }
 };
+
+using BenchPass = std::function<Status()>;
+struct BenchTiming {
+    double first = 0, second = 0; ///< median seconds of two passes
+    double ratio = 0;             ///< median of first / second
+};
+/// Times two passes in turn, after one round that warms caches and page tables.
+Result<BenchTiming> interleavePasses(const BenchPass& first, const BenchPass& second, int repeats,
+                                     const std::stop_token& stop);
 
 /// Measures every figure on `values` values (a multiple of 1 Mi; 64 Mi for figures to publish) with `repeats` rounds.
 /// `openCl` may be null. Cancelled; whatever the backends fail with.

@@ -336,7 +336,51 @@ def make_bundled():
     print(f"loupe-3m: loss {output.loss:.6f}")
 
 
+def make_rope():
+    """Frequencies of the rotary embedding for the parameters of well-known models."""
+    pairs = [1.0 + 0.05 * i for i in range(48)]
+    phi = dict(hidden_size=3072, num_attention_heads=32, max_position_embeddings=131072,
+               original_max_position_embeddings=4096,
+               rope_parameters=rope("longrope", 10000.0, short_factor=pairs, long_factor=[p * p for p in pairs],
+                                    original_max_position_embeddings=4096))
+    llama = dict(hidden_size=4096, num_attention_heads=32, max_position_embeddings=4096)
+    rows = [
+        ("plain", llama | dict(rope_parameters=rope(theta=10000.0)), 100),
+        ("wide base", llama | dict(rope_parameters=rope(theta=1e6)), 100),
+        ("linear", llama | dict(rope_parameters=rope("linear", 10000.0, factor=4.0)), 100),
+        ("dynamic, short text", llama | dict(rope_parameters=rope("dynamic", 10000.0, factor=2.0)), 100),
+        ("dynamic, long text", llama | dict(rope_parameters=rope("dynamic", 10000.0, factor=2.0)), 9000),
+        ("Llama 3.1", llama | dict(max_position_embeddings=131072, rope_parameters=rope(
+            "llama3", 500000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+            original_max_position_embeddings=8192)), 100),
+        ("YaRN", llama | dict(max_position_embeddings=131072, rope_parameters=rope(
+            "yarn", 1e6, factor=4.0, original_max_position_embeddings=32768)), 100),
+        ("YaRN, not truncated", llama | dict(max_position_embeddings=131072, rope_parameters=rope(
+            "yarn", 150000.0, factor=32.0, original_max_position_embeddings=4096, truncate=False)), 100),
+        ("YaRN, own attention factor", llama | dict(max_position_embeddings=131072, rope_parameters=rope(
+            "yarn", 1e6, factor=4.0, original_max_position_embeddings=32768, attention_factor=1.25)), 100),
+        ("LongRoPE, short text", phi, 4096),
+        ("LongRoPE, long text", phi, 4097),
+    ]
+    entries = []
+    for name, options, length in rows:
+        family = transformers.Phi3Config if "LongRoPE" in name else transformers.LlamaConfig
+        config = family(vocab_size=10, **options)
+        kind = config.rope_parameters["rope_type"]
+        if kind == "default":
+            dim = options["hidden_size"] // options["num_attention_heads"]
+            values = 1.0 / config.rope_parameters["rope_theta"] ** (torch.arange(0, dim, 2).float() / dim)
+            attention = 1.0
+        else:
+            compute_values = transformers.modeling_rope_utils.ROPE_INIT_FUNCTIONS[kind]
+            values, attention = compute_values(config, "cpu", seq_len=length)
+        entries.append(dict(name=name, family=config.model_type, config=options, length=length,
+                            attention=attention, frequencies=[float(f"{v:.8g}") for v in values.tolist()]))
+    (HERE / "rope.json").write_text(json.dumps(entries) + "\n")
+
+
 if __name__ == "__main__":
+    make_rope()
     torch.set_num_threads(1)
     for name in CASES:
         make_case(name)
