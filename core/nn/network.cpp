@@ -289,15 +289,15 @@ int Network::siteOfTensor(int tensor) const
     return at == sites().end() ? -1 : int(at - sites().begin());
 }
 
-WeightReader Network::storedWeights() const
+WeightReader Network::storedWeights(ThreadPool* pool, std::stop_token stop) const
 {
-    return StoredWeights(model());
+    return StoredWeights(model(), pool, std::move(stop));
 }
 
 Result<RowMatrix> forward(const Network& network, const TokenIds& ids, ThreadPool& pool, NetworkHooks* hooks,
                           const JobControl& job)
 {
-    const WeightReader reader = network.storedWeights();
+    const WeightReader reader = network.storedWeights(&pool, job.stop);
     const auto layers = uint64_t(network.config().layers);
     QL_TRY(std::vector<RowMatrix> hidden, network.embed({&ids, 1}, reader, job));
     for (int layer = 0; layer < network.config().layers; ++layer) {

@@ -14,7 +14,8 @@
 
 namespace ql {
 
-/// One matrix that is multiplied with, in the order in which the network runs.
+/// One matrix that is multiplied with, in the order in which the network runs. (The two small projections of OPT-350m
+/// belong to embedding and head, and are none.)
 struct LinearSite {
     int tensor = -1; ///< index into Model::tensors(): the weight
     int layer = -1;  ///< -1 for the output head
@@ -67,8 +68,9 @@ public:
     virtual const std::vector<LinearSite>& sites() const = 0;
     virtual const std::vector<LinearInput>& inputs() const = 0;
     int siteOfTensor(int tensor) const; ///< -1 when it is not multiplied with
-    /// The values as stored in the model.
-    WeightReader storedWeights() const;
+    /// The values as stored in the model; read on all threads of `pool` if there is one, given up with Cancelled on a
+    /// stop request. The pool must outlive the reader.
+    WeightReader storedWeights(ThreadPool* pool = nullptr, std::stop_token stop = {}) const;
 
     /// f32 weights of one part of the network, in the orientation and order that the arithmetic wants.
     class Weights
@@ -80,11 +82,12 @@ public:
     virtual Result<WeightsPtr> loadBlock(int layer, const WeightReader& reader) const = 0;
     /// Reads one linear of a loaded block anew (another scheme, or the original back). `site` must belong to it.
     virtual Status reload(Weights& block, int site, const WeightReader& reader) const = 0;
-    /// Embeds `ids`: tokens x hidden. Only the rows that occur are kept in memory. InvalidArgument for an id outside the
-    /// vocabulary.
+    /// Embeds `ids`: tokens x hidden. Only the rows that occur are kept in memory (and, of stored weights, read).
+    /// InvalidArgument for an id outside the vocabulary, ContextTooLong for more tokens than learned positions.
     virtual Result<std::vector<RowMatrix>> embed(std::span<const TokenIds> sequences, const WeightReader& reader,
                                                  const JobControl& job) const = 0;
-    /// Runs the block on every sequence in place.
+    /// Runs the block on every sequence in place. Polls job.stop at every slab of work; progress is the caller's. After an
+    /// error the hidden states are unfinished.
     virtual Status runBlock(int layer, const Weights& block, std::vector<RowMatrix>& hidden, ThreadPool& pool,
                             NetworkHooks* hooks, const JobControl& job) const = 0;
     /// Final norm and output head. For encoders: the last hidden states; logits() then fails with Unsupported.
@@ -95,7 +98,7 @@ public:
 };
 
 /// Everything at once, for tests and small models: embeds, runs all blocks, and gives logits (decoders) or last hidden
-/// states (encoders) of one sequence.
+/// states (encoders) of one sequence. Reports blocks done.
 Result<RowMatrix> forward(const Network& network, const TokenIds& ids, ThreadPool& pool, NetworkHooks* hooks = nullptr,
                           const JobControl& job = {});
 

@@ -2,10 +2,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/nn/weights.h"
 
+#include "core/base/checked.h"
+
 #include <algorithm>
+#include <mutex>
 
 namespace ql {
 namespace {
+
+constexpr int64_t kValuesAtOnce = 1 << 20;
+constexpr uint64_t kKeptBytes = 4 << 20; ///< pages of larger tensors are given back, so that models may exceed memory
 
 /// Where the row that belongs at `row` is stored.
 int64_t storedRow(const LinearPlan& plan, int64_t row)
@@ -54,7 +60,27 @@ Status StoredWeights::operator()(int tensor, std::span<float> out) const
     QL_TRY(const TensorView view, m_model->view(tensor));
     if (int64_t(out.size()) != view.count())
         return Error{ErrorCode::Internal, "room for another number of values was given", m_model->path()};
-    return view.readRows(0, view.rows(), out.data());
+    const int64_t rows = view.rows();
+    const int64_t step = std::max<int64_t>(1, kValuesAtOnce / std::max<int64_t>(1, view.cols()));
+    std::mutex mutex;
+    Status status;
+    const auto readPart = [&](int64_t part) {
+        const int64_t first = part * step;
+        const Status read = view.readRows(first, std::min(step, rows - first), out.data() + first * view.cols());
+        const std::lock_guard lock(mutex);
+        if (status.ok() && !read.ok())
+            status = read;
+    };
+    const int64_t parts = ceilDiv(rows, step);
+    if (m_pool)
+        m_pool->parallelFor(parts, readPart, m_stop);
+    for (int64_t part = 0; !m_pool && part < parts && !m_stop.stop_requested(); ++part)
+        readPart(part);
+    if (m_stop.stop_requested())
+        return cancelledError();
+    if (view.byteSize() > kKeptBytes)
+        view.release();
+    return status;
 }
 
 Status StoredWeights::readRow(int tensor, int64_t row, std::span<float> out) const

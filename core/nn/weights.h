@@ -26,16 +26,21 @@ struct HeadWeights : Network::Weights {
     Linear projectOut, head;
 };
 
-/// Reads values as the model stores them; knows how to read a few rows, too.
+/// Reads values as the model stores them; knows how to read a single row, too.
 class StoredWeights
 {
 public:
-    explicit StoredWeights(std::shared_ptr<const Model> model) : m_model(std::move(model)) {}
+    StoredWeights(std::shared_ptr<const Model> model, ThreadPool* pool, std::stop_token stop)
+        : m_model(std::move(model)), m_pool(pool), m_stop(std::move(stop))
+    {
+    }
     Status operator()(int tensor, std::span<float> out) const;
     Status readRow(int tensor, int64_t row, std::span<float> out) const;
 
 private:
     std::shared_ptr<const Model> m_model;
+    ThreadPool* m_pool; ///< may be null
+    std::stop_token m_stop;
 };
 
 Status loadLinear(const LinearPlan& plan, const WeightReader& reader, Linear& linear);

@@ -193,6 +193,53 @@ private Q_SLOTS:
         QVERIFY((whole.topRows(4) - part).cwiseAbs().maxCoeff() < 1e-5f);
     }
 
+    void longTextsGoThroughInParts()
+    {
+        // With a window, a token depends on its neighbourhood only, wherever in the text that is.
+        std::string config = test::kRunnableLlamaConfig;
+        config.insert(1, R"("sliding_window":8,)");
+        const auto network = *Network::create(test::makeModel(test::runnableLlamaTensors(), config, "mistral"));
+        struct Ranges : NetworkHooks {
+            std::vector<int64_t> counts;
+            Status linearInput(int input, const TokenRange& tokens, RowMatrix& x) override
+            {
+                if (input == 3 && x.rows() == tokens.count)
+                    counts.push_back(tokens.count);
+                return {};
+            }
+        } ranges;
+        TokenIds ids;
+        for (int32_t i = 0; i < 4120; ++i)
+            ids.push_back(i * i % 61);
+        ThreadPool pool(2);
+        const RowMatrix whole = *forward(*network, ids, pool, &ranges);
+        const RowMatrix end = *forward(*network, TokenIds(ids.end() - 40, ids.end()), pool);
+        QCOMPARE(ranges.counts, (std::vector<int64_t>{4096, 24}));
+        QVERIFY((whole.bottomRows(20) - end.bottomRows(20)).cwiseAbs().maxCoeff() < 1e-4f);
+    }
+
+    void storedWeightsAreReadOnAllThreads()
+    {
+        std::vector<test::TestTensor> tensors = test::runnableLlamaTensors();
+        tensors.push_back({"large", test::normalValues(3000 * 700, 7), {3000, 700}});
+        const auto network = *Network::create(test::makeModel(tensors, test::kRunnableLlamaConfig));
+        const int large = network->model()->indexOf("large");
+        std::vector<float> values(3000 * 700);
+        ThreadPool pool(2);
+        QVERIFY(network->storedWeights(&pool)(large, values).ok());
+        QVERIFY(values == tensors.back().values);
+        std::fill(values.begin(), values.end(), 0.0f);
+        QVERIFY(network->storedWeights()(large, values).ok());
+        QVERIFY(values == tensors.back().values);
+        std::stop_source stop;
+        stop.request_stop();
+        for (ThreadPool* given : {&pool, static_cast<ThreadPool*>(nullptr)})
+            QCOMPARE(codeName(network->storedWeights(given, stop.get_token())(large, values).error().code),
+                     codeName(ErrorCode::Cancelled));
+        QCOMPARE(codeName(network->storedWeights()(large, {values.data(), 5}).error().code),
+                 codeName(ErrorCode::Internal));
+    }
+
     void oneLinearIsReplacedAndComesBack()
     {
         const auto network = runnable();

@@ -287,7 +287,7 @@ def eight_bit(state):
 
 IDS = torch.randint(2, VOCABULARY, (TOKENS,), generator=torch.Generator().manual_seed(5))
 GGUF = {"llama": "LLAMA", "gemma": "GEMMA", "gemma2": "GEMMA2", "phi3": "PHI3", "gpt2": "GPT2", "gptneox": "GPTNEOX",
-        "bert": "BERT"}
+        "bert": "BERT", "qwen3": "QWEN3"}
 
 
 def make_case(case):
