@@ -29,7 +29,7 @@ RowMatrix logitsOf(const Network& network, unsigned threads, NetworkHooks* hooks
 bool identical(const RowMatrix& a, const RowMatrix& b)
 {
     return a.rows() == b.rows() && a.cols() == b.cols() &&
-           std::memcmp(a.data(), b.data(), size_t(a.size()) * sizeof(float)) == 0;
+           (a.size() == 0 || std::memcmp(a.data(), b.data(), size_t(a.size()) * sizeof(float)) == 0);
 }
 
 /// Writes down what it sees and changes nothing.

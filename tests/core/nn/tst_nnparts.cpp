@@ -33,7 +33,7 @@ ConstRowMatrixMap map(const RowMatrix& m)
 bool identical(const RowMatrix& a, const RowMatrix& b)
 {
     return a.rows() == b.rows() && a.cols() == b.cols() &&
-           std::memcmp(a.data(), b.data(), size_t(a.size()) * sizeof(float)) == 0;
+           (a.size() == 0 || std::memcmp(a.data(), b.data(), size_t(a.size()) * sizeof(float)) == 0);
 }
 
 double largestDifference(const RowMatrix& a, const Eigen::MatrixXd& b)
