@@ -45,9 +45,11 @@ Result<Policy> wantedPolicy(const Options& options, Context& context)
                       : options.has("scheme") ? policy.defaultScheme.text() : "as stored";
     if (options.has("activations")) {
         QL_TRY(policy.activations.defaultScheme, ActivationScheme::parse(options.text("activations")));
+        policy.name += ", activations " + policy.activations.defaultScheme->text();
     }
     if (options.has("kv")) {
         QL_TRY(policy.kvCache.defaultScheme, KvScheme::parse(options.text("kv")));
+        policy.name += ", cache " + policy.kvCache.defaultScheme->text();
     }
     return policy;
 }

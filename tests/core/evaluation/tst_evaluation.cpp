@@ -3,55 +3,12 @@
 // Evaluation of the bundled model: exact zeros, the expected order of schemes, independent references, errors.
 #include "evaluationfixture.h"
 
-#include "core/evaluation/tokenscores.h"
 #include "core/quant/quantizer.h"
-#include "support/testmodels.h"
 
 #include <QTest>
 
 using namespace ql;
 using test::EvaluationFixture;
-
-namespace {
-
-/// Only what evaluation asks for before it runs anything.
-class EncoderStub : public Network
-{
-public:
-    EncoderStub() : m_model(test::tinyLlama())
-    {
-        m_config.architecture = "bert";
-        m_config.causal = false;
-    }
-    const std::shared_ptr<const Model>& model() const override { return m_model; }
-    const NetworkConfig& config() const override { return m_config; }
-    const std::vector<LinearSite>& sites() const override { return m_sites; }
-    const std::vector<LinearInput>& inputs() const override { return m_inputs; }
-    Result<WeightsPtr> loadBlock(int, const WeightReader&) const override { return cancelledError(); }
-    Status reload(Weights&, int, const WeightReader&) const override { return cancelledError(); }
-    Result<std::vector<RowMatrix>> embed(std::span<const TokenIds>, const WeightReader&, const JobControl&) const override
-    {
-        return cancelledError();
-    }
-    Status runBlock(int, const Weights&, std::vector<RowMatrix>&, ThreadPool&, NetworkHooks*,
-                    const JobControl&) const override
-    {
-        return cancelledError();
-    }
-    Result<WeightsPtr> loadHead(const WeightReader&) const override { return cancelledError(); }
-    Status logits(const Weights&, const TokenRange&, const RowMatrix&, RowMatrix&, ThreadPool&, NetworkHooks*) const override
-    {
-        return cancelledError();
-    }
-
-private:
-    std::shared_ptr<const Model> m_model;
-    NetworkConfig m_config;
-    std::vector<LinearSite> m_sites;
-    std::vector<LinearInput> m_inputs;
-};
-
-} // namespace
 
 class TestEvaluation : public QObject
 {
@@ -241,11 +198,6 @@ private Q_SLOTS:
         request = m_fixture->request("f32");
         request.policy.activations.defaultScheme = ActivationScheme::parse("int8,tensor").value();
         QCOMPARE(m_fixture->run(request).error().code, ErrorCode::CalibrationInvalid);
-        request = m_fixture->request("int4");
-        request.network = std::make_shared<EncoderStub>();
-        const Result<Shared<Evaluation>> encoder = m_fixture->run(request);
-        QCOMPARE(encoder.error().code, ErrorCode::Unsupported);
-        QVERIFY(encoder.error().message.find("bert") != std::string::npos);
         request = m_fixture->request("int4");
         request.sequences.sequences = {{1, 2, 1 << 30}};
         QCOMPARE(m_fixture->run(request).error().code, ErrorCode::InvalidArgument);
