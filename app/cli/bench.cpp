@@ -4,6 +4,7 @@
 #include "app/backends.h"
 #include "app/cli/options.h"
 #include "app/resources.h"
+#include "core/calibration/calibrationbench.h"
 #include "core/compute/benchmark.h"
 #include "core/nn/networkbench.h"
 
@@ -12,13 +13,16 @@
 namespace ql::cli {
 namespace {
 
-/// The forward pass, on the bundled model and on a block of realistic width.
+/// The forward pass and calibration, on the bundled model and on a block of realistic width.
 Result<std::vector<BenchFigure>> networkFigures(int repeats, const JobControl& job)
 {
     QL_TRY(const std::string path, resourcePath("models/loupe-3m"));
-    QL_TRY(auto model, Model::open(path));
+    QL_TRY(const auto model, Model::open(path));
     ThreadPool pool;
-    return measureNetworkFigures(std::move(model), repeats, pool, job);
+    QL_TRY(auto figures, measureNetworkFigures(model, repeats, pool, job));
+    QL_TRY(const auto calibration, measureCalibrationFigures(model, repeats, pool, job));
+    figures.insert(figures.end(), calibration.begin(), calibration.end());
+    return figures;
 }
 
 } // namespace

@@ -17,6 +17,8 @@ constexpr Verb kVerbs[] = {
      "errors per tensor, and export when asked", runQuantize},
     {"plan", "MODEL (--scheme S | --policy F) --as FORMAT [--json]", "what an export would write; writes nothing",
      runPlan},
+    {"calibrate", "MODEL [--text F | --import F] [--out C.safetensors|C.gguf] [--length N] [--count N] [--seed N] [--gram] [--json]",
+     "statistics of what enters the linear layers, from a text or from elsewhere", runCalibrate},
     {"evaluate",
      "MODEL [--policy P | --scheme S] [--activations A] [--kv K] [--calibration C] [--text F] [--context N] [--count N] "
      "[--attribution] [--json]",

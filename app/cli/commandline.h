@@ -42,6 +42,7 @@ int runStats(const QStringList& arguments, Context& context);
 int runQuantize(const QStringList& arguments, Context& context);
 int runPlan(const QStringList& arguments, Context& context);
 int runEvaluate(const QStringList& arguments, Context& context);
+int runCalibrate(const QStringList& arguments, Context& context);
 int runDevices(const QStringList& arguments, Context& context);
 int runBench(const QStringList& arguments, Context& context);
 int runDemo(const QStringList& arguments, Context& context);

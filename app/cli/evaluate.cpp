@@ -4,6 +4,7 @@
 #include "app/backends.h"
 #include "app/cli/evaluationtext.h"
 #include "app/cli/options.h"
+#include "app/cli/sequences.h"
 #include "app/resources.h"
 #include "core/calibration/imports.h"
 #include "core/evaluation/evaluation.h"
@@ -58,20 +59,10 @@ Result<SequenceSet> wantedSequences(const Options& options, const Network& netwo
 {
     SequenceSettings settings;
     QL_TRY(settings.length, options.integer("context", 0, int64_t(1) << 32));
-    if (settings.length == 0)
-        settings.length = network.config().context > 0 ? std::min<int64_t>(512, network.config().context) : 512;
     QL_TRY(settings.count, options.integer("count", 0, int64_t(1) << 32));
     settings.addBegin = !options.has("no-begin");
     settings.path = options.text("text");
-    if (settings.path.empty()) {
-        QL_TRY(settings.path, resourcePath("models/text/heldout.txt"));
-    }
-    // Files of ids need no tokenizer, so a model without one is no reason to fail yet.
-    const auto tokenizer = Tokenizer::of(*network.model());
-    const bool ids = settings.path.ends_with(".ids") || settings.path.ends_with(".json");
-    if (!tokenizer.ok() && !ids)
-        return tokenizer.error();
-    return loadSequences(settings, network.config(), tokenizer.ok() ? tokenizer->get() : nullptr);
+    return sequencesFor(network, std::move(settings), "models/text/heldout.txt");
 }
 
 Result<EvaluationRequest> requestFrom(const Options& options, Context& context)

@@ -147,7 +147,9 @@ struct ProgressLine {
         const double seconds = std::chrono::duration<double>(now - started).count();
         const double rate = double(done) / std::max(seconds, 1e-3);
         err << "\r\033[K" << label << "  " << done * 100 / total << " %  "
-            << (unit == ProgressUnit::Bytes ? formatBytes(uint64_t(rate)) + "/s  " : "")
+            << (unit == ProgressUnit::Bytes    ? formatBytes(uint64_t(rate)) + "/s  "
+                : unit == ProgressUnit::Tokens ? formatCount(uint64_t(rate)) + " tokens/s  "
+                                               : "")
             << formatDuration(double(total - std::min(done, total)) / std::max(rate, 1.0)) << " left" << std::flush;
     }
 };

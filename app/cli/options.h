@@ -47,8 +47,8 @@ std::optional<int> begin(Options& options, const QStringList& arguments, Context
 Result<std::vector<int>> selectTensors(const Model& model, const std::string& pattern);
 /// The policy of --scheme or --policy (exactly one of them), warnings printed to stderr.
 Result<Policy> policyFrom(const Options& options, Context& context);
-/// Bytes: progress has a rate. Work: only a share of the whole.
-enum class ProgressUnit { Bytes, Work };
+/// Bytes and tokens: progress has a rate. Work: only a share of the whole.
+enum class ProgressUnit { Bytes, Tokens, Work };
 /// Progress on stderr: "label  63 %  1.90 GB/s  4 s left", redrawn in place; nothing unless it is a terminal.
 JobControl progressJob(Context& context, std::string label, ProgressUnit unit = ProgressUnit::Bytes);
 

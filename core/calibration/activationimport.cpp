@@ -54,6 +54,7 @@ Result<Model::Contents> readArrays(const std::shared_ptr<const ByteSource>& file
 struct Dump {
     std::string where;
     std::string weight;
+    int64_t weightRows = 0;
     int layer = -1;
     TensorView view;
     int64_t sequences = 1;
@@ -65,6 +66,7 @@ Result<Dump> dumpOf(const Model::Contents& contents, const TensorInfo& array, co
     Dump dump;
     dump.where = contents.files[array.file]->name() + ": array " + printable(array.name);
     dump.weight = weight.name;
+    dump.weightRows = weight.rows();
     dump.layer = weight.layer;
     const size_t rank = array.shape.size();
     if (rank < 2 || rank > 3)
@@ -82,6 +84,13 @@ Result<Dump> dumpOf(const Model::Contents& contents, const TensorInfo& array, co
     dump.sequences = rank == 3 ? array.shape[0] : 1;
     dump.tokens = dump.view.rows() / dump.sequences;
     return dump;
+}
+
+/// Activations have one number of tokens; the weights of a model have each their own number of rows.
+bool areWeights(const std::vector<Dump>& dumps)
+{
+    return std::all_of(dumps.begin(), dumps.end(), [](const Dump& d) { return d.view.rows() == d.weightRows; }) &&
+           std::any_of(dumps.begin(), dumps.end(), [&](const Dump& d) { return d.view.rows() != dumps[0].view.rows(); });
 }
 
 Result<std::vector<Dump>> dumpsIn(const Model::Contents& contents, const Model& model, const std::string& path)
@@ -103,8 +112,9 @@ Result<std::vector<Dump>> dumpsIn(const Model::Contents& contents, const Model& 
                      "no array is named after a weight or module of the model" +
                          (contents.tensors.empty() ? std::string() : "; one is " + printable(contents.tensors[0].name)),
                      path};
-    const auto place = [&](const Dump& dump) { return model.indexOf(dump.weight); };
-    std::sort(dumps.begin(), dumps.end(), [&](const Dump& a, const Dump& b) { return place(a) < place(b); });
+    if (areWeights(dumps))
+        return Error{ErrorCode::CalibrationInvalid,
+                     "these are weights, not activations: every array has as many rows as its weight", path};
     return dumps;
 }
 
@@ -168,6 +178,7 @@ Result<std::shared_ptr<const Calibration>> importDumps(const std::string& path, 
         inputs.push_back(std::move(input));
         dump.view.release();
     }
+    orderAsRun(model, inputs);
     return std::shared_ptr<const Calibration>(std::make_shared<const Calibration>(std::move(source), std::move(inputs)));
 }
 

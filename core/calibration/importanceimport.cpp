@@ -76,9 +76,7 @@ public:
                          m_unknown.empty() ? "the importance matrix is empty"
                                            : "nothing in it fits the model; it speaks of " + printable(m_unknown),
                          path};
-        const auto first = [this](const InputStatistics& input) { return m_model.indexOf(input.tensors[0]); };
-        std::sort(m_inputs.begin(), m_inputs.end(),
-                  [&](const InputStatistics& a, const InputStatistics& b) { return first(a) < first(b); });
+        orderAsRun(m_model, m_inputs);
         return std::shared_ptr<const Calibration>(
             std::make_shared<const Calibration>(std::move(source), std::move(m_inputs)));
     }

@@ -5,6 +5,8 @@
 #include "core/model/names.h"
 
 #include <algorithm>
+#include <limits>
+#include <tuple>
 
 namespace ql {
 
@@ -43,6 +45,22 @@ const std::vector<int>& ImportNames::find(std::string_view name) const
     const auto alias = oneExpert ? std::nullopt : ggufName(name, m_architecture);
     const auto* found = alias ? lookUp(*alias) : nullptr;
     return found ? *found : m_none;
+}
+
+void orderAsRun(const Model& model, std::vector<InputStatistics>& inputs)
+{
+    const auto place = [&](const std::string& name) {
+        const int index = model.indexOf(name);
+        const TensorInfo& tensor = model.tensors()[size_t(index)];
+        return std::tuple(tensor.layer < 0 ? std::numeric_limits<int>::max() : tensor.layer, int(tensor.role), index);
+    };
+    for (InputStatistics& input : inputs) {
+        std::sort(input.tensors.begin(), input.tensors.end(),
+                  [&](const std::string& a, const std::string& b) { return place(a) < place(b); });
+    }
+    std::sort(inputs.begin(), inputs.end(), [&](const InputStatistics& a, const InputStatistics& b) {
+        return place(a.tensors[0]) < place(b.tensors[0]);
+    });
 }
 
 } // namespace ql

@@ -4,7 +4,7 @@
 // with or without ".weight". Made for one model, which must outlive it; immutable.
 #pragma once
 
-#include "core/model/model.h"
+#include "core/calibration/calibration.h"
 
 #include <map>
 #include <string>
@@ -29,5 +29,9 @@ private:
     std::map<std::string, std::vector<int>, std::less<>> m_tensors;
     std::vector<int> m_none;
 };
+
+/// Brings imported inputs, and the weights of each, into the order in which a network runs them: by block, the output
+/// head last, attention before the rest.
+void orderAsRun(const Model& model, std::vector<InputStatistics>& inputs);
 
 } // namespace ql

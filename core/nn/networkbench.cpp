@@ -8,6 +8,7 @@
 
 #include <cstring>
 #include <fstream>
+#include <malloc.h>
 
 namespace ql {
 namespace {
@@ -35,18 +36,6 @@ void appendTensor(Model::Contents& contents, std::vector<std::byte>& bytes, cons
     bytes.resize(bytes.size() + info.bytes);
     std::memcpy(bytes.data() + info.offset, values.data(), info.bytes);
     contents.tensors.push_back(std::move(info));
-}
-
-/// "VmRSS" or "VmHWM" of this process in bytes; 0 where the system does not tell.
-double memoryOf(const std::string& key)
-{
-    std::ifstream status("/proc/self/status");
-    for (std::string word; status >> word;) {
-        double kibibytes = 0;
-        if (word == key + ":" && status >> kibibytes)
-            return kibibytes * 1024;
-    }
-    return 0;
 }
 
 TokenIds someIds(int64_t count, int64_t vocabulary)
@@ -89,8 +78,7 @@ Status measureBlock(int repeats, ThreadPool& pool, const JobControl& job, std::v
     const WeightReader reader = network->storedWeights();
     const TokenIds ids = someIds(kTokens, shape.vocabulary);
     QL_TRY(const std::vector<RowMatrix> embedded, network->embed({&ids, 1}, reader, job));
-    // Peak memory: Linux forgets the former peak when asked to.
-    std::ofstream("/proc/self/clear_refs") << 5;
+    forgetPeakMemory();
     const double before = memoryOf("VmRSS");
     QL_TRY(const Network::WeightsPtr block, network->loadBlock(0, reader));
     std::vector<RowMatrix> hidden;
@@ -178,6 +166,25 @@ double SyntheticLlama::blockFlops(int64_t tokens) const
 {
     const double attention = 2.0 * double(tokens) * double(tokens) * hidden; // two products, half of them masked
     return 2.0 * double(tokens) * blockBytes() / 4 + attention;
+}
+
+double memoryOf(const std::string& key)
+{
+    std::ifstream status("/proc/self/status");
+    for (std::string word; status >> word;) {
+        double kibibytes = 0;
+        if (word == key + ":" && status >> kibibytes)
+            return kibibytes * 1024;
+    }
+    return 0;
+}
+
+void forgetPeakMemory()
+{
+#ifdef __GLIBC__
+    malloc_trim(0); // freed memory that is kept would hide what comes
+#endif
+    std::ofstream("/proc/self/clear_refs") << 5;
 }
 
 Result<std::vector<BenchFigure>> measureNetworkFigures(std::shared_ptr<const Model> small, int repeats, ThreadPool& pool,

@@ -20,6 +20,11 @@ struct SyntheticLlama {
     double blockFlops(int64_t tokens) const; ///< multiplications and additions of one block; attention half, as causal
 };
 
+/// "VmRSS" or "VmHWM" of this process in bytes; 0 where the system does not tell.
+double memoryOf(const std::string& key);
+/// Gives freed memory back; from here on VmHWM is the peak since now.
+void forgetPeakMemory();
+
 /// `small` is a model that is run as a whole. Cancelled; whatever opening a network fails with.
 Result<std::vector<BenchFigure>> measureNetworkFigures(std::shared_ptr<const Model> small, int repeats, ThreadPool& pool,
                                                        const JobControl& job);
