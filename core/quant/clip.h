@@ -66,6 +66,7 @@ struct ClipMark {
     double limit = 0; ///< absolute, in weight units
     double ratio = 1; ///< of the group's range
     double mse = 0;   ///< of the tensor with this method
+    double outputError = 0; ///< relative; ClipMethod::Output only
 };
 
 } // namespace ql

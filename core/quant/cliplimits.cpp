@@ -166,6 +166,7 @@ ClipLimits chooseLimits(const GroupQuantizer& group, std::span<const float> valu
     }
     case ClipMethod::MinMax:
     case ClipMethod::Percentile:
+    case ClipMethod::Output: // never gets here: TensorQuantizer::prepare refuses it
         break;
     }
     return range;

@@ -8,7 +8,7 @@ namespace ql {
 
 std::span<const ClipMethodInfo> clipMethods()
 {
-    static constexpr std::array<ClipMethodInfo, 7> table{{
+    static constexpr std::array<ClipMethodInfo, 8> table{{
         {ClipMethod::MinMax, "minmax", "Min-max", "", 0, 0, 0, "The whole range of the group; nothing is clipped."},
         {ClipMethod::Percentile, "percentile", "Percentile", "% kept", 99.9, 50, 100,
          "Keeps this share of the magnitudes; asymmetric schemes cut half of the rest at each end."},
@@ -21,6 +21,8 @@ std::span<const ClipMethodInfo> clipMethods()
         {ClipMethod::Ratio, "ratio", "Ratio", "of range", 0.9, 0, 1, "A fixed share of each group's range."},
         {ClipMethod::Absolute, "abs", "Absolute", "limit", 1, 0, 3e38,
          "A fixed limit in weight units, never beyond the data."},
+        {ClipMethod::Output, "output", "Output error", "", 0, 0, 0,
+         "The share of every group's range with the lowest error at the layer's output; needs a calibration."},
     }};
     return table;
 }

@@ -71,6 +71,10 @@ Result<TensorQuantizer> TensorQuantizer::prepare(TensorPasses& passes, const Sch
 {
     const TensorView& tensor = passes.tensor();
     QL_CHECK(applicable(scheme, tensor.rows(), tensor.cols()));
+    if (scheme.clip == ClipMethod::Output)
+        return Error{ErrorCode::SchemeConflict,
+                     "clip=output of " + scheme.text() + " takes its limit from a calibration: calibrate, or load one",
+                     {}};
     TensorParameters p;
     p.scheme = scheme;
     p.rows = tensor.rows();

@@ -24,7 +24,8 @@ enum class Symmetry : uint8_t { Symmetric, Asymmetric };
 /// Strict: codes [-Q, Q] with Q = 2^(b-1)-1. Full: all 2^b codes, scale = limit / ((2^b-1)/2).
 enum class CodeRange : uint8_t { Strict, Full };
 enum class Granularity : uint8_t { Tensor, Channel, Group };
-enum class ClipMethod : uint8_t { MinMax, Percentile, Mse, Kl, Sigma, Ratio, Absolute };
+/// Output is a wish that a calibration resolves to a Ratio (resolveOutputClip); nothing quantizes under it.
+enum class ClipMethod : uint8_t { MinMax, Percentile, Mse, Kl, Sigma, Ratio, Absolute, Output };
 enum class Rounding : uint8_t { Nearest, Stochastic };
 enum class ScaleType : uint8_t { F32, F16, BF16, E8M0, E4M3 };
 

@@ -17,6 +17,7 @@ QString clipMethodName(ClipMethod method, double parameter)
     case ClipMethod::Sigma: return name("%1 σ").arg(parameter);
     case ClipMethod::Ratio: return name("× %1").arg(parameter);
     case ClipMethod::Absolute: return name("± %1").arg(parameter);
+    case ClipMethod::Output: return name("output");
     }
     return {};
 }
