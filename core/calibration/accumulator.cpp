@@ -74,7 +74,8 @@ InputAccumulator::InputAccumulator(const Settings& settings)
         m_gram.setZero(settings.channels, settings.channels);
 }
 
-void InputAccumulator::add(const TokenRange& tokens, const Eigen::Ref<const RowMatrix>& x, ThreadPool& pool)
+void InputAccumulator::add(const TokenRange& tokens, const Eigen::Ref<const RowMatrix>& x, ThreadPool& pool,
+                           std::stop_token stop)
 {
     assert(x.cols() == m_settings.channels && x.rows() == tokens.count);
     if (tokens.count <= 0)
@@ -88,7 +89,7 @@ void InputAccumulator::add(const TokenRange& tokens, const Eigen::Ref<const RowM
             m_sample.offer(tokens.sequence, tokens.first + r, x.row(r).data());
     }
     if (m_settings.gram)
-        addGram(x, finite, pool);
+        addGram(x, finite, pool, stop);
     m_tokens += uint64_t(tokens.count);
 }
 
@@ -142,16 +143,17 @@ void InputAccumulator::addHistogram(const Eigen::Ref<const RowMatrix>& x, Thread
     });
 }
 
-void InputAccumulator::addGram(const Eigen::Ref<const RowMatrix>& x, bool finite, ThreadPool& pool)
+void InputAccumulator::addGram(const Eigen::Ref<const RowMatrix>& x, bool finite, ThreadPool& pool,
+                               const std::stop_token& stop)
 {
     const DenseKernels& kernels = denseKernels();
     const int64_t strips = ceilDiv(x.cols(), kStrip);
-    for (int64_t r = 0; r < x.rows(); r += kGramRows) {
+    for (int64_t r = 0; r < x.rows() && !stop.stop_requested(); r += kGramRows) {
         const int64_t depth = std::min(kGramRows, x.rows() - r);
         RowMatrix columns = x.middleRows(r, depth).transpose(); // one channel per row
         if (!finite)
             columns = columns.unaryExpr([](float v) { return std::isfinite(v) ? v : 0.0f; }).eval();
-        pool.parallelFor(strips * (strips + 1) / 2, [&](int64_t tile) {
+        const auto addTile = [&](int64_t tile) {
             // Tiles of the upper triangle, counted column by column.
             int64_t j = 0;
             while ((j + 1) * (j + 2) / 2 <= tile)
@@ -165,7 +167,8 @@ void InputAccumulator::addGram(const Eigen::Ref<const RowMatrix>& x, bool finite
                                        {columns.data() + top * depth, height, depth, depth},
                                        {product.data(), width, height, height});
             m_gram.block(top, left, height, width) += product.cast<double>();
-        });
+        };
+        pool.parallelFor(strips * (strips + 1) / 2, addTile, stop);
     }
 }
 

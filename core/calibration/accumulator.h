@@ -24,8 +24,8 @@ public:
     };
     explicit InputAccumulator(const Settings& settings);
 
-    /// `x` is tokens.count x channels.
-    void add(const TokenRange& tokens, const Eigen::Ref<const RowMatrix>& x, ThreadPool& pool);
+    /// `x` is tokens.count x channels. After a stop request the accumulator is of no use any more.
+    void add(const TokenRange& tokens, const Eigen::Ref<const RowMatrix>& x, ThreadPool& pool, std::stop_token stop = {});
     uint64_t tokens() const { return m_tokens; }
     /// Everything but `tensors`, `layer` and the experts, which the caller knows.
     InputStatistics finish() const;
@@ -38,7 +38,7 @@ private:
 
     void addMoments(const Eigen::Ref<const RowMatrix>& x, bool finite, ThreadPool& pool);
     void addHistogram(const Eigen::Ref<const RowMatrix>& x, ThreadPool& pool);
-    void addGram(const Eigen::Ref<const RowMatrix>& x, bool finite, ThreadPool& pool);
+    void addGram(const Eigen::Ref<const RowMatrix>& x, bool finite, ThreadPool& pool, const std::stop_token& stop);
     void finishTokens(InputStatistics& input) const;
     void finishChannels(InputStatistics& input) const;
 

@@ -45,7 +45,9 @@ public:
             accumulator = std::make_unique<InputAccumulator>(
                 InputAccumulator::Settings{place.channels, m_sampleRows, gram, m_settings.seed});
         }
-        accumulator->add(tokens, x, m_pool);
+        accumulator->add(tokens, x, m_pool, m_job.stop);
+        if (m_job.cancelled())
+            return cancelledError();
         // A block has dealt with a token when its furthest input has seen it.
         report(m_open.rbegin()->second->tokens());
         return {};
@@ -79,7 +81,8 @@ private:
             return;
         m_reported = now;
         const uint64_t blocks = uint64_t(m_network.config().layers) + 1;
-        m_job.report(m_blocks * m_tokens + std::min(tokens, m_tokens), blocks * m_tokens);
+        m_done = std::max(m_done, m_blocks * m_tokens + std::min(tokens, m_tokens));
+        m_job.report(m_done, blocks * m_tokens);
     }
 
     const Network& m_network;
@@ -88,6 +91,7 @@ private:
     bool m_allGrams;
     uint64_t m_tokens;
     uint64_t m_blocks = 0;
+    uint64_t m_done = 0; ///< tokens times blocks, as reported
     std::chrono::steady_clock::time_point m_reported;
     ThreadPool& m_pool;
     const JobControl& m_job;

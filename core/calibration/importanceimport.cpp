@@ -132,14 +132,16 @@ private:
     /// Weights that share their input have the same numbers.
     void place(InputStatistics input)
     {
-        for (InputStatistics& other : m_inputs) {
-            if (other.layer == input.layer && other.tokens == input.tokens &&
-                other.channelMeanSquare == input.channelMeanSquare &&
+        std::vector<size_t>& ofBlock = m_byLayer[input.layer];
+        for (const size_t i : ofBlock) {
+            InputStatistics& other = m_inputs[i];
+            if (other.tokens == input.tokens && other.channelMeanSquare == input.channelMeanSquare &&
                 other.expertMeanSquare == input.expertMeanSquare && other.expertTokens == input.expertTokens) {
                 other.tensors.push_back(std::move(input.tensors[0]));
                 return;
             }
         }
+        ofBlock.push_back(m_inputs.size());
         m_inputs.push_back(std::move(input));
     }
 
@@ -148,6 +150,7 @@ private:
     std::set<int> m_seen;
     std::string m_unknown; ///< the first name that the model does not have
     std::vector<InputStatistics> m_inputs;
+    std::map<int, std::vector<size_t>> m_byLayer; ///< indices into m_inputs
 };
 
 Result<std::vector<float>> valuesOf(const GgufFile& file, const GgufTensor& tensor, const std::string& where)
