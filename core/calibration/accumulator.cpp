@@ -29,28 +29,36 @@ struct Strip {
     uint64_t* nonFinite;
     float rowMin, rowMax;
 
-    template <bool kAllFinite>
+    void addFiniteRow(const float* x, int64_t channels)
+    {
+        const Eigen::Map<const Eigen::ArrayXf> values(x, channels);
+        Eigen::Map<Eigen::ArrayXf> low(min, channels);
+        Eigen::Map<Eigen::ArrayXf> high(max, channels);
+        low = low.min(values);
+        high = high.max(values);
+        Eigen::Map<Eigen::ArrayXd>(sum, channels) += values.cast<double>();
+        Eigen::Map<Eigen::ArrayXd>(squares, channels) += values.cast<double>().square();
+        rowMin = values.minCoeff();
+        rowMax = values.maxCoeff();
+    }
+
     void addRow(const float* x, int64_t channels)
     {
-        float low = kInfinity;
-        float high = -kInfinity;
+        rowMin = kInfinity;
+        rowMax = -kInfinity;
         for (int64_t c = 0; c < channels; ++c) {
             const float v = x[c];
-            if constexpr (!kAllFinite) {
-                if (!std::isfinite(v)) {
-                    ++nonFinite[c];
-                    continue;
-                }
+            if (!std::isfinite(v)) {
+                ++nonFinite[c];
+                continue;
             }
-            low = v < low ? v : low;
-            high = v > high ? v : high;
-            min[c] = v < min[c] ? v : min[c];
-            max[c] = v > max[c] ? v : max[c];
+            rowMin = std::min(rowMin, v);
+            rowMax = std::max(rowMax, v);
+            min[c] = std::min(min[c], v);
+            max[c] = std::max(max[c], v);
             sum[c] += double(v);
             squares[c] += double(v) * double(v);
         }
-        rowMin = low;
-        rowMax = high;
     }
 };
 
@@ -106,7 +114,7 @@ void InputAccumulator::addMoments(const Eigen::Ref<const RowMatrix>& x, bool fin
         Strip strip{&m_min[at], &m_max[at], &m_sum[at], &m_squares[at], &m_nonFinite[at], 0, 0};
         for (int64_t r = 0; r < rows; ++r) {
             const float* values = x.row(r).data() + from;
-            finite ? strip.addRow<true>(values, channels) : strip.addRow<false>(values, channels);
+            finite ? strip.addFiniteRow(values, channels) : strip.addRow(values, channels);
             low[size_t(s * rows + r)] = strip.rowMin;
             high[size_t(s * rows + r)] = strip.rowMax;
         }

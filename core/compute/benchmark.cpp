@@ -276,7 +276,7 @@ std::string figuresAsText(const std::vector<BenchFigure>& figures)
         return cell;
     };
     for (const BenchFigure& f : figures) {
-        text += pad(f.name, 60) + pad(formatSignificant(f.value) + " " + f.unit, 14);
+        text += pad(f.name, 60) + pad(formatSignificant(f.value) + " " + f.unit, 16);
         text += pad(f.ratio > 0 ? formatSignificant(f.ratio) + " " + f.ratioTo : "", 14);
         if (f.goal > 0)
             text += pad((f.atMost ? "goal <= " : "goal >= ") + formatSignificant(f.goal), 16) + (f.met() ? "pass" : "miss");
