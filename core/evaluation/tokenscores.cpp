@@ -8,7 +8,7 @@
 namespace ql {
 namespace {
 
-constexpr int64_t kLogitValues = 16 << 20; ///< per chunk and stream
+constexpr int64_t kLogitValues = 4 << 20; ///< per chunk and stream; also bounds how late a cancel is seen
 constexpr size_t kSequencesForErrors = 8;
 
 } // namespace
