@@ -236,13 +236,14 @@ Result<Shared<Attribution>> attribute(Backend& backend, const EvaluationRequest&
                      model->path()};
     QL_TRY(const std::vector<Estimate> found, attributor.run(bytes));
 
+    QL_TRY(const std::vector<Decision> wished, request.policy.resolve(*model)); // with "clip=output" as written
     auto attribution = std::make_shared<Attribution>();
     attribution->tokens = predictedTokens(request.sequences.sequences);
     attribution->selfCheck = found.back().value;
     for (size_t i = 0; i < attributor.swaps().size(); ++i) {
         const int tensor = attributor.swaps()[i].tensor;
         attribution->entries.push_back({tensor, model->tensors()[size_t(tensor)].name,
-                                        policy.decisions[size_t(tensor)].scheme, found[i]});
+                                        wished[size_t(tensor)].scheme, found[i]});
     }
     attribution->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
     return Shared<Attribution>(std::move(attribution));

@@ -3,12 +3,14 @@
 // Evaluation of the bundled model: exact zeros, the expected order of schemes, independent references, errors.
 #include "evaluationfixture.h"
 
+#include "core/calibration/outputerror.h"
 #include "core/quant/quantizer.h"
 
 #include <QTest>
 
 using namespace ql;
 using test::EvaluationFixture;
+using test::valueOf;
 
 class TestEvaluation : public QObject
 {
@@ -188,6 +190,28 @@ private Q_SLOTS:
         }
         std::vector<float> small(3);
         QCOMPARE(reader(0, small).error().code, ErrorCode::InvalidArgument);
+    }
+
+    void clippingByOutputErrorNeedsACalibration()
+    {
+        const std::string name = "model.layers.1.mlp.down_proj.weight";
+        const Model& model = *m_fixture->network->model();
+        EvaluationRequest request = m_fixture->request("f32");
+        Scheme& scheme = request.policy.tensors[name].scheme;
+        scheme = valueOf(Scheme::parse("int3,group=64,clip=output"));
+        QCOMPARE(m_fixture->run(request).error().code, ErrorCode::CalibrationInvalid);
+        request.calibration = m_fixture->calibrated();
+        const Evaluation found = m_fixture->evaluated(request);
+        const auto attributed = attribute(*m_fixture->backend, request, 1 << 24, *m_fixture->pool, {});
+        QVERIFY(attributed.value()->entries[0].scheme == scheme);
+        QVERIFY(std::abs(attributed.value()->entries[0].kl.value - found.kl.value) <= 1e-6 * found.kl.value);
+
+        scheme = valueOf(resolveOutputClip(*m_fixture->backend, valueOf(model.view(model.indexOf(name))), scheme,
+                                           request.calibration->find(name), *m_fixture->pool, {}));
+        QVERIFY(scheme.clip == ClipMethod::Ratio);
+        request.calibration = nullptr;
+        QCOMPARE(m_fixture->evaluated(request).kl.value, found.kl.value);
+        QVERIFY(found.kl.value > 0);
     }
 
     void badRequestsAreOneClearLine()
