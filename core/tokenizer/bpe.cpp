@@ -15,10 +15,16 @@ uint64_t pairKey(int32_t left, int32_t right)
     return uint64_t(uint32_t(left)) << 32 | uint32_t(right);
 }
 
-std::string byteToken(uint8_t byte)
+using ByteIds = std::array<int32_t, 256>;
+
+/// Ids of <0x00> to <0xFF>; -1 where there is none.
+ByteIds byteIds(const Vocabulary& vocabulary)
 {
     constexpr char kHex[] = "0123456789ABCDEF";
-    return {'<', '0', 'x', kHex[byte >> 4], kHex[byte & 15], '>'};
+    ByteIds ids{};
+    for (size_t byte = 0; byte < ids.size(); ++byte)
+        ids[byte] = vocabulary.id(std::string{'<', '0', 'x', kHex[byte >> 4], kHex[byte & 15], '>'}).value_or(-1);
+    return ids;
 }
 
 struct Merge {
@@ -31,10 +37,9 @@ class Bpe : public TokenModel
 public:
     Bpe(Vocabulary vocabulary, std::unordered_map<uint64_t, Merge> merges, BpeOptions options)
         : TokenModel(std::move(vocabulary)), m_merges(std::move(merges)), m_options(std::move(options)),
-          m_unknown(m_options.unknown.empty() ? std::nullopt : this->vocabulary().id(m_options.unknown))
+          m_unknown(m_options.unknown.empty() ? std::nullopt : this->vocabulary().id(m_options.unknown)),
+          m_bytes(byteIds(this->vocabulary()))
     {
-        for (size_t byte = 0; byte < m_bytes.size(); ++byte)
-            m_bytes[byte] = this->vocabulary().id(byteToken(uint8_t(byte))).value_or(-1);
     }
 
     std::string_view kind() const override { return m_options.kind; }
@@ -116,10 +121,65 @@ private:
     std::unordered_map<uint64_t, Merge> m_merges;
     BpeOptions m_options;
     std::optional<int32_t> m_unknown;
-    std::array<int32_t, 256> m_bytes{};
+    ByteIds m_bytes;
+};
+
+class ScoredBpe : public TokenModel
+{
+public:
+    ScoredBpe(Vocabulary vocabulary, std::vector<float> scores, std::optional<int32_t> unknown)
+        : TokenModel(std::move(vocabulary)), m_scores(std::move(scores)), m_unknown(unknown), m_bytes(byteIds(this->vocabulary()))
+    {
+    }
+
+    std::string_view kind() const override { return "SentencePiece BPE"; }
+
+    void tokenize(std::string_view piece, std::vector<int32_t>& ids) const override
+    {
+        std::vector<Symbol> symbols;
+        symbols.reserve(piece.size());
+        for (size_t at = 0, length = 0; at < piece.size(); at += length) {
+            length = codePointAt(piece, at).bytes;
+            append(symbols, piece.substr(at, length), vocabulary().id(piece.substr(at, length)).value_or(-1));
+        }
+        mergeNeighbours(symbols, [&](const Symbol& left, const Symbol& right) -> std::optional<Join> {
+            const size_t bytes = left.text.size() + right.text.size();
+            const auto id = bytes > vocabulary().longest() ? std::nullopt : vocabulary().id({left.text.data(), bytes});
+            if (!id)
+                return {};
+            return Join{-double(m_scores[size_t(*id)]), *id};
+        });
+        for (int32_t i = symbols.empty() ? -1 : 0; i >= 0; i = symbols[size_t(i)].next) {
+            if (symbols[size_t(i)].id >= 0)
+                ids.push_back(symbols[size_t(i)].id);
+            else
+                spell(symbols[size_t(i)].text, ids);
+        }
+    }
+
+private:
+    void spell(std::string_view text, std::vector<int32_t>& ids) const
+    {
+        for (const char byte : text) {
+            const int32_t id = m_bytes[static_cast<uint8_t>(byte)];
+            if (id >= 0)
+                ids.push_back(id);
+            else if (m_unknown && (ids.empty() || ids.back() != *m_unknown))
+                ids.push_back(*m_unknown);
+        }
+    }
+
+    std::vector<float> m_scores;
+    std::optional<int32_t> m_unknown;
+    ByteIds m_bytes;
 };
 
 } // namespace
+
+std::unique_ptr<TokenModel> makeScoredBpe(Vocabulary vocabulary, std::vector<float> scores, std::optional<int32_t> unknown)
+{
+    return std::make_unique<ScoredBpe>(std::move(vocabulary), std::move(scores), unknown);
+}
 
 Result<std::unique_ptr<TokenModel>> makeBpe(Vocabulary vocabulary, const std::vector<std::pair<std::string, std::string>>& merges,
                                             BpeOptions options)

@@ -166,10 +166,26 @@ Result<PreTokenizer> readDelimiter(const Fields& fields)
     return splitAt(TextPattern::literal(std::move(delimiter)), Delimiters::Removed);
 }
 
-Result<PreTokenizer> readWhitespace(const Fields& fields)
+/// Runs of word characters and runs of whatever else is no white space.
+Result<PreTokenizer> readWhitespace(const Fields&)
 {
-    QL_TRY(TextPattern pattern, TextPattern::compile(R"([\w\x{200C}\x{200D}]+|[^\w\s\x{200C}\x{200D}]+)", fields.where()));
-    return splitAt(std::move(pattern), Delimiters::Removed, true);
+    return PreTokenizer([](const Piece& piece, std::vector<Piece>& parts) -> Status {
+        enum class Class { Space, Word, Other };
+        std::vector<Cut> cuts;
+        Class previous = Class::Space;
+        for (size_t at = 0; at < piece.text.size();) {
+            const CodePoint c = codePointAt(piece.text, at);
+            const Class now = isSpace(c.value) ? Class::Space : isWord(c.value) ? Class::Word : Class::Other;
+            if (now != Class::Space && now == previous)
+                cuts.back().span.end = at + c.bytes;
+            else if (now != Class::Space)
+                cuts.push_back({{at, at + c.bytes}, false});
+            previous = now;
+            at += c.bytes;
+        }
+        emit(piece, cuts, parts);
+        return {};
+    });
 }
 
 Result<PreTokenizer> readWhitespaceSplit(const Fields&)
@@ -179,7 +195,7 @@ Result<PreTokenizer> readWhitespaceSplit(const Fields&)
 
 Result<PreTokenizer> readBert(const Fields&)
 {
-    return inSequence({splitAt(isSpace, Delimiters::Removed), splitAt(isBertPunctuation, Delimiters::Isolated)});
+    return bertPreTokenizer();
 }
 
 Result<PreTokenizer> readSequence(const Fields& fields)
@@ -226,6 +242,11 @@ PreTokenizer byteLetters(bool addPrefixSpace)
         parts.push_back({toByteLetters(space ? " " + piece.text : piece.text), piece.first});
         return {};
     };
+}
+
+PreTokenizer bertPreTokenizer()
+{
+    return inSequence({splitAt(isSpace, Delimiters::Removed), splitAt(isBertPunctuation, Delimiters::Isolated)});
 }
 
 PreTokenizer inSequence(std::vector<PreTokenizer> steps)

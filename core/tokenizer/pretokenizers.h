@@ -21,6 +21,8 @@ PreTokenizer splitAt(TextPattern pattern, Delimiters delimiters, bool inverted =
 PreTokenizer splitAt(bool (*isDelimiter)(char32_t), Delimiters delimiters);
 /// To the printable alphabet of bytes (bytelevel.h), without splitting.
 PreTokenizer byteLetters(bool addPrefixSpace);
+/// Words and single punctuation characters.
+PreTokenizer bertPreTokenizer();
 PreTokenizer inSequence(std::vector<PreTokenizer> steps);
 
 } // namespace ql::tok
