@@ -25,6 +25,8 @@ constexpr Verb kVerbs[] = {
      "perplexity and KL divergence under a policy, per layer too", runEvaluate},
     {"devices", "[--json]", "OpenCL devices, self-test results, the one that is used", runDevices},
     {"bench", "[--values N] [--repeats N] [--json]", "speed figures of this machine, as ratios to its read bandwidth", runBench},
+    {"tokenize", "MODEL [--text F] [--decode IDS] [--no-special] [--json]", "token ids of a text, or text of token ids",
+     runTokenize},
     {"demo", "[MODEL] [--out FOLDER]", "the whole job on the bundled model: pictures, policy, export", runDemo},
 };
 

@@ -21,6 +21,7 @@ struct Context {
     bool showProgress = false; ///< stderr is a terminal
     std::stop_token stop;      ///< Ctrl+C
     QString program;           ///< this executable, for the device probe
+    std::istream* in = nullptr; ///< stdin
 };
 
 struct Verb {
@@ -45,6 +46,7 @@ int runEvaluate(const QStringList& arguments, Context& context);
 int runCalibrate(const QStringList& arguments, Context& context);
 int runDevices(const QStringList& arguments, Context& context);
 int runBench(const QStringList& arguments, Context& context);
+int runTokenize(const QStringList& arguments, Context& context);
 int runDemo(const QStringList& arguments, Context& context);
 
 } // namespace ql::cli

@@ -24,6 +24,6 @@ int main(int argc, char** argv)
     QCoreApplication::setApplicationName(QStringLiteral("quantloupe"));
     std::cout.imbue(std::locale::classic());
     ql::cli::Context context{std::cout, std::cerr, isatty(STDERR_FILENO) != 0, interrupt.token(),
-                             QCoreApplication::applicationFilePath()};
+                             QCoreApplication::applicationFilePath(), &std::cin};
     return ql::cli::runCommandLine(application.arguments().mid(1), context);
 }

@@ -69,6 +69,60 @@ private Q_SLOTS:
         QCOMPARE(run({"inspect", kModel, "--json", "--read"}).out, result.out);
     }
 
+    void tokenizeGoesBothWays()
+    {
+        QTemporaryDir folder;
+        const QString path = folder.filePath("text.txt");
+        QFile file(path);
+        QVERIFY(file.open(QIODevice::WriteOnly));
+        file.write("<s>the drum");
+        file.close();
+        const Run ids = run({"tokenize", kModel, "--text", path});
+        QVERIFY2(ids.code == 0, ids.err.c_str());
+        const Run result = run({"tokenize", kModel + "/tokenizer.json", "--text", path, "--json"});
+        QVERIFY2(result.code == 0, result.err.c_str());
+        const json document = json::parse(result.out);
+        QCOMPARE(document.at("tokens").get<size_t>(), document.at("ids").size());
+        QCOMPARE(document.at("pieces").at(0).get<std::string>(), std::string("<s>"));
+        std::string listed;
+        for (const json& id : document.at("ids"))
+            listed += (listed.empty() ? "" : " ") + std::to_string(id.get<int>());
+        QCOMPARE(ids.out, listed + "\n");
+        QCOMPARE(run({"tokenize", kModel, "--decode", QString::fromStdString(listed)}).out, std::string("<s>the drum\n"));
+        QCOMPARE(run({"tokenize", kModel, "--decode", QString::fromStdString(listed), "--no-special"}).out,
+                 std::string("the drum\n"));
+    }
+
+    void tokenizeReadsStandardInput()
+    {
+        std::istringstream in("the");
+        std::ostringstream out, err;
+        cli::Context context{out, err, false, {}, {}, &in};
+        QCOMPARE(cli::runCommandLine({"tokenize", kModel, "--json"}, context), 0);
+        QCOMPARE(json::parse(out.str()).at("tokens").get<int>(), 1);
+    }
+
+    void tokenizeSaysWhatIsWrong_data()
+    {
+        QTest::addColumn<QStringList>("arguments");
+        QTest::addColumn<QString>("mentions");
+        QTest::newRow("id outside") << QStringList{"--decode", "5 1280"} << "1280";
+        QTest::newRow("not a number") << QStringList{"--decode", "5 x"} << "5 x";
+        QTest::newRow("both ways") << QStringList{"--decode", "5", "--text", "t"} << "exclude";
+        QTest::newRow("no text") << QStringList{} << "--text";
+        QTest::newRow("no file") << QStringList{"--text", "/nowhere/t.txt"} << "/nowhere/t.txt";
+        QTest::newRow("no text at all") << QStringList{"--text", kModel + "/model.safetensors"} << "byte ";
+    }
+    void tokenizeSaysWhatIsWrong()
+    {
+        QFETCH(QStringList, arguments);
+        QFETCH(QString, mentions);
+        const Run result = run(QStringList{"tokenize", kModel} + arguments);
+        QCOMPARE(result.code, 2);
+        QCOMPARE(std::count(result.err.begin(), result.err.end(), '\n'), 1);
+        QVERIFY2(QString::fromStdString(result.err).contains(mentions), result.err.c_str());
+    }
+
     void statsAddUp()
     {
         const Run result = run({"stats", kModel, "--tensor", "layers\\.0\\.mlp\\.down_proj", "--bins", "32", "--json"});

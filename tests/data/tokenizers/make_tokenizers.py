@@ -27,7 +27,7 @@ QWEN2 = CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}" + TAIL
 UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 O200K = "|".join([r"[^\r\n\p{L}\p{N}]?" + UPPER + "*" + LOWER + "+" + CONTRACTIONS + "?",
                   r"[^\r\n\p{L}\p{N}]?" + UPPER + "+" + LOWER + "*" + CONTRACTIONS + "?",
-                  r"\p{N}{1,3}+", r" ?[^\s\p{L}\p{N}]+[\r\n/]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+"])
+                  r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n/]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+"])
 KANA = "[一-龥\u3040-ゟ゠-ヿ]+"
 DEEPSEEK = (r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"
             r"|\s*[\r\n]+|\s+(?!\S)|\s+")
@@ -100,7 +100,7 @@ def deepseek():
 
 def han():
     """Classes that PCRE2 and Oniguruma read differently."""
-    return byte_level([HAN_AND_WORDS, pre_tokenizers.Digits(individual_digits=True)], 500)
+    return byte_level([r"\p{Nd}{1,3}+", HAN_AND_WORDS, pre_tokenizers.Digits(individual_digits=False)], 500)
 
 
 FALLBACK = [f"<0x{byte:02X}>" for byte in range(256)]
