@@ -112,9 +112,11 @@ int encode(const Tokenizer& tokenizer, const Options& options, Context& context)
 int runTokenize(const QStringList& arguments, Context& context)
 {
     Options options("tokenize");
-    options.positional("MODEL", "model, or tokenizer.json").value("text", "FILE", "UTF-8 text; stdin without it")
+    options.positional("MODEL", "model, or tokenizer.json")
+        .value("text", "FILE", "UTF-8 text; stdin without it")
         .value("decode", "IDS", "token ids to turn into text instead")
-        .flag("no-special", "without the tokens that begin and end a text").flag("json", "one JSON document on stdout");
+        .flag("no-special", "without the tokens that begin and end a text")
+        .flag("json", "one JSON document on stdout");
     if (const auto code = begin(options, arguments, context))
         return *code;
     if (options.has("text") && options.has("decode"))

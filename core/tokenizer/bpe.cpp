@@ -36,7 +36,9 @@ class Bpe : public TokenModel
 {
 public:
     Bpe(Vocabulary vocabulary, std::unordered_map<uint64_t, Merge> merges, BpeOptions options)
-        : TokenModel(std::move(vocabulary)), m_merges(std::move(merges)), m_options(std::move(options)),
+        : TokenModel(std::move(vocabulary)),
+          m_merges(std::move(merges)),
+          m_options(std::move(options)),
           m_unknown(m_options.unknown.empty() ? std::nullopt : this->vocabulary().id(m_options.unknown)),
           m_bytes(byteIds(this->vocabulary()))
     {
@@ -100,7 +102,8 @@ private:
             } else if (m_options.byteFallback && isSpelled(dressed)) {
                 // Bytes of a prefix or suffix have no place in the piece: the symbol's text is the character's.
                 for (size_t i = 0; i < dressed.size(); ++i)
-                    append(symbols, character.substr(std::min(i, length - 1), 1), m_bytes[static_cast<uint8_t>(dressed[i])]);
+                    append(symbols, character.substr(std::min(i, length - 1), 1),
+                           m_bytes[static_cast<uint8_t>(dressed[i])]);
             } else if (m_unknown) {
                 if (!m_options.fuseUnknown)
                     flush(symbols, unknown);
@@ -128,7 +131,10 @@ class ScoredBpe : public TokenModel
 {
 public:
     ScoredBpe(Vocabulary vocabulary, std::vector<float> scores, std::optional<int32_t> unknown)
-        : TokenModel(std::move(vocabulary)), m_scores(std::move(scores)), m_unknown(unknown), m_bytes(byteIds(this->vocabulary()))
+        : TokenModel(std::move(vocabulary)),
+          m_scores(std::move(scores)),
+          m_unknown(unknown),
+          m_bytes(byteIds(this->vocabulary()))
     {
     }
 
@@ -176,15 +182,19 @@ private:
 
 } // namespace
 
-std::unique_ptr<TokenModel> makeScoredBpe(Vocabulary vocabulary, std::vector<float> scores, std::optional<int32_t> unknown)
+std::unique_ptr<TokenModel> makeScoredBpe(Vocabulary vocabulary, std::vector<float> scores,
+                                          std::optional<int32_t> unknown)
 {
     return std::make_unique<ScoredBpe>(std::move(vocabulary), std::move(scores), unknown);
 }
 
-Result<std::unique_ptr<TokenModel>> makeBpe(Vocabulary vocabulary, const std::vector<std::pair<std::string, std::string>>& merges,
+Result<std::unique_ptr<TokenModel>> makeBpe(Vocabulary vocabulary,
+                                            const std::vector<std::pair<std::string, std::string>>& merges,
                                             BpeOptions options)
 {
-    const auto invalid = [&](const std::string& message) { return Error{ErrorCode::TokenizerInvalid, message, vocabulary.where()}; };
+    const auto invalid = [&](const std::string& message) {
+        return Error{ErrorCode::TokenizerInvalid, message, vocabulary.where()};
+    };
     if (!options.unknown.empty() && !vocabulary.id(options.unknown))
         return invalid("the unknown token \"" + printable(options.unknown) + "\" is not in the vocabulary");
     std::unordered_map<uint64_t, Merge> ranked;
@@ -195,12 +205,14 @@ Result<std::unique_ptr<TokenModel>> makeBpe(Vocabulary vocabulary, const std::ve
         const std::string joined = left + (prefixed ? right.substr(options.prefix.size()) : right);
         for (const std::string* part : {&left, &right, &joined}) {
             if (!vocabulary.id(*part))
-                return invalid("merge " + std::to_string(rank) + ", \"" + printable(left) + "\" and \"" + printable(right) +
-                               "\", needs the token \"" + printable(*part) + "\", which is not in the vocabulary");
+                return invalid("merge " + std::to_string(rank) + ", \"" + printable(left) + "\" and \"" +
+                               printable(right) + "\", needs the token \"" + printable(*part) +
+                               "\", which is not in the vocabulary");
         }
         ranked[pairKey(*vocabulary.id(left), *vocabulary.id(right))] = {int32_t(rank), *vocabulary.id(joined)};
     }
-    return std::unique_ptr<TokenModel>(std::make_unique<Bpe>(std::move(vocabulary), std::move(ranked), std::move(options)));
+    return std::unique_ptr<TokenModel>(
+        std::make_unique<Bpe>(std::move(vocabulary), std::move(ranked), std::move(options)));
 }
 
 } // namespace ql::tok

@@ -17,8 +17,14 @@ namespace {
 
 std::optional<char> byteOf(const std::string& token)
 {
-    const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
-    if (token.size() != 6 || !token.starts_with("<0x") || !token.ends_with('>') || digit(token[3]) < 0 || digit(token[4]) < 0)
+    const auto digit = [](char c) {
+        return c >= '0' && c <= '9'   ? c - '0'
+               : c >= 'A' && c <= 'F' ? c - 'A' + 10
+               : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                      : -1;
+    };
+    if (token.size() != 6 || !token.starts_with("<0x") || !token.ends_with('>') || digit(token[3]) < 0 ||
+        digit(token[4]) < 0)
         return {};
     return static_cast<char>(digit(token[3]) * 16 + digit(token[4]));
 }
@@ -33,7 +39,7 @@ void replaceAll(std::string& text, std::string_view from, std::string_view to)
 void cleanUpEnglish(std::string& text)
 {
     constexpr std::pair<std::string_view, std::string_view> kRules[] = {
-        {" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"}, {" n't", "n't"},
+        {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
         {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
     for (const auto& [from, to] : kRules)
         replaceAll(text, from, to);
@@ -68,12 +74,13 @@ Result<Decoder> readReplace(const Fields& fields)
 {
     QL_TRY(TextPattern pattern, readPattern(fields));
     QL_TRY(std::string content, fields.text("content"));
-    return Decoder([pattern = std::move(pattern), content = std::move(content)](std::vector<std::string>& tokens) -> Status {
-        for (std::string& token : tokens) {
-            QL_TRY(token, replaced(token, pattern, content));
-        }
-        return {};
-    });
+    return Decoder(
+        [pattern = std::move(pattern), content = std::move(content)](std::vector<std::string>& tokens) -> Status {
+            for (std::string& token : tokens) {
+                QL_TRY(token, replaced(token, pattern, content));
+            }
+            return {};
+        });
 }
 
 Result<Decoder> readMetaspace(const Fields& fields)
@@ -209,9 +216,11 @@ Result<Decoder> readDecoder(const Json& json, const std::string& where)
 {
     using Reader = Result<Decoder> (*)(const Fields&);
     static const std::map<std::string, Reader> kReaders{
-        {"ByteLevel", readByteLevel}, {"ByteFallback", readByteFallback}, {"Fuse", readFuse},
-        {"Strip", readStrip},         {"Replace", readReplace},           {"Metaspace", readMetaspace},
-        {"WordPiece", readWordPiece}, {"BPEDecoder", readBpe},            {"Sequence", readSequence}};
+        {"ByteLevel", readByteLevel}, {"ByteFallback", readByteFallback},
+        {"Fuse", readFuse},           {"Strip", readStrip},
+        {"Replace", readReplace},     {"Metaspace", readMetaspace},
+        {"WordPiece", readWordPiece}, {"BPEDecoder", readBpe},
+        {"Sequence", readSequence}};
     if (json.is_null())
         return Decoder();
     QL_TRY(const Fields fields, Fields::of(json, where));

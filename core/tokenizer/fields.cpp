@@ -12,7 +12,8 @@ using Json = nlohmann::json;
 Result<Fields> Fields::of(const Json& json, std::string where)
 {
     if (!json.is_object())
-        return Error{ErrorCode::JsonWrongType, std::string("must be an object, not ") + json.type_name(), std::move(where)};
+        return Error{ErrorCode::JsonWrongType, std::string("must be an object, not ") + json.type_name(),
+                     std::move(where)};
     return Fields(json, std::move(where));
 }
 
@@ -26,7 +27,8 @@ Result<const Json*> Fields::required(const char* key, bool (Json::*is)() const n
 {
     const Json* value = find(key);
     if (!value)
-        return Error{ErrorCode::JsonMissingKey, "\"" + std::string(key) + "\" is missing; " + wanted + " is expected", m_where};
+        return Error{ErrorCode::JsonMissingKey, "\"" + std::string(key) + "\" is missing; " + wanted + " is expected",
+                     m_where};
     if (!(value->*is)())
         return wrongType(key, wanted);
     return value;

@@ -35,7 +35,8 @@ public:
 
 private:
     Fields(const nlohmann::json& json, std::string where) : m_json(&json), m_where(std::move(where)) {}
-    Result<const nlohmann::json*> required(const char* key, bool (nlohmann::json::*is)() const noexcept, const char* wanted) const;
+    Result<const nlohmann::json*> required(const char* key, bool (nlohmann::json::*is)() const noexcept,
+                                           const char* wanted) const;
 
     const nlohmann::json* m_json;
     std::string m_where;

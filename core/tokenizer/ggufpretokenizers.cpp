@@ -14,15 +14,18 @@ namespace {
 #define QL_LOWER R"([\p{Ll}\p{Lm}\p{Lo}\p{M}])"
 #define QL_BEFORE R"([^\r\n\p{L}\p{N}]?)"
 
-constexpr const char* kLlama3 = QL_CONTRACTIONS "|" QL_BEFORE R"(\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*)" QL_BLANKS;
+constexpr const char* kLlama3 =
+    QL_CONTRACTIONS "|" QL_BEFORE R"(\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*)" QL_BLANKS;
 constexpr const char* kQwen2 = QL_CONTRACTIONS "|" QL_BEFORE R"(\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*)" QL_BLANKS;
 constexpr const char* kQwen35 =
     QL_CONTRACTIONS "|" QL_BEFORE R"([\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*)" QL_BLANKS;
-constexpr const char* kGpt4o = QL_BEFORE QL_UPPER "*" QL_LOWER "+" QL_CONTRACTIONS "?|" QL_BEFORE QL_UPPER "+" QL_LOWER
-    "*" QL_CONTRACTIONS R"(?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*)" QL_BLANKS;
+constexpr const char* kGpt4o =
+    QL_BEFORE QL_UPPER "*" QL_LOWER "+" QL_CONTRACTIONS "?|" QL_BEFORE QL_UPPER "+" QL_LOWER "*" QL_CONTRACTIONS
+                       R"(?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*)" QL_BLANKS;
 constexpr const char* kTekken = QL_BEFORE QL_UPPER "*" QL_LOWER "+|" QL_BEFORE QL_UPPER "+" QL_LOWER
-    R"(*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*)" QL_BLANKS;
-constexpr const char* kDeepSeek3 = R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
+                                                   R"(*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*)" QL_BLANKS;
+constexpr const char* kDeepSeek3 =
+    R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
     R"(| ?[\p{P}\p{S}]+[\r\n]*)" QL_BLANKS;
 constexpr const char* kKana = "[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+";
 constexpr const char* kBloom = " ?[^(\\s|.,!?\u2026\u3002\uFF0C\u3001\u0964\u06D4\u060C)]+";
@@ -56,7 +59,8 @@ const std::vector<Row>& rows()
         {" tekken ", {kTekken}, true, true},
         {" starcoder refact command-r smollm codeshell exaone minerva-7b ", {R"(\p{N})", kGpt2}},
         {" falcon ", {R"([\p{P}\$\+<=>\^~\|`]+)", kGpt2, "[0-9][0-9][0-9]"}},
-        {" deepseek-coder ", {R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)", "[\u4E00-\u9FA5\u0800-\u4E00\uAC00-\uD7FF]+", R"(\p{N})"}},
+        {" deepseek-coder ",
+         {R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)", "[\u4E00-\u9FA5\u0800-\u4E00\uAC00-\uD7FF]+", R"(\p{N})"}},
         {" deepseek-v3 hunyuan-dense ", {R"(\p{N}{1,3})", kKana, kDeepSeek3}},
         {" bloom poro-chat gpt3-finnish ", {kBloom}},
         {" viking ", {kBloom, R"(\p{N})"}},
@@ -69,17 +73,20 @@ const std::vector<Row>& rows()
 Result<GgufPreTokenizer> ggufPreTokenizer(std::string_view name, const std::string& where)
 {
     for (const Row& row : rows()) {
-        if (name.empty() || name.find(' ') != std::string_view::npos || row.names.find(" " + std::string(name) + " ") == std::string_view::npos)
+        if (name.empty() || name.find(' ') != std::string_view::npos ||
+            row.names.find(" " + std::string(name) + " ") == std::string_view::npos)
             continue;
         std::vector<PreTokenizer> steps;
         for (const char* pattern : row.patterns) {
-            QL_TRY(TextPattern compiled, TextPattern::compile(pattern ? std::string_view(pattern) : kGpt2Pattern, where));
+            QL_TRY(TextPattern compiled,
+                   TextPattern::compile(pattern ? std::string_view(pattern) : kGpt2Pattern, where));
             steps.push_back(splitAt(std::move(compiled), Delimiters::Isolated));
         }
         steps.push_back(byteLetters(false));
         return GgufPreTokenizer{inSequence(std::move(steps)), row.ignoreMerges, row.addBegin, row.addSeparator};
     }
-    return Error{ErrorCode::TokenizerUnsupported, "the pre-tokenizer \"" + printable(name) + "\" (tokenizer.ggml.pre) is not known", where};
+    return Error{ErrorCode::TokenizerUnsupported,
+                 "the pre-tokenizer \"" + printable(name) + "\" (tokenizer.ggml.pre) is not known", where};
 }
 
 } // namespace ql::tok

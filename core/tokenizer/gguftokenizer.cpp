@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Vocabularies of GGUF files: "gpt2" (byte-level BPE), "llama" (SentencePiece BPE by scores), "bert" (WordPiece). Control
-// tokens in a text are tokens, as in tokenizer.json.
+// Vocabularies of GGUF files: "gpt2" (byte-level BPE), "llama" (SentencePiece BPE by scores), "bert" (WordPiece).
+// Control tokens in a text are tokens, as in tokenizer.json.
 #include "core/base/utf8.h"
 #include "core/tokenizer/decoders.h"
 #include "core/tokenizer/ggufpretokenizers.h"
@@ -36,7 +36,9 @@ public:
         if (*model == "bert")
             return readBert();
         return Error{ErrorCode::TokenizerUnsupported,
-                     "the vocabulary \"" + printable(*model) + "\" (tokenizer.ggml.model) is not known; gpt2, llama and bert are", m_where};
+                     "the vocabulary \"" + printable(*model) +
+                         "\" (tokenizer.ggml.model) is not known; gpt2, llama and bert are",
+                     m_where};
     }
 
 private:
@@ -85,7 +87,8 @@ private:
         if (!value)
             return fallback;
         if (typeOf(*value) != GgufType::Bool)
-            return Error{ErrorCode::BadValueType, "must be a bool, not " + std::string(ggufTypeName(typeOf(*value))), m_where + ": key " + key};
+            return Error{ErrorCode::BadValueType, "must be a bool, not " + std::string(ggufTypeName(typeOf(*value))),
+                         m_where + ": key " + key};
         return std::get<bool>(*value);
     }
 
@@ -102,7 +105,8 @@ private:
             if (*id == -1 || *id == int64_t(UINT32_MAX)) // "none" in some files
                 return std::optional<int32_t>();
             if (*id < 0 || *id >= int64_t(m_tokens.size()))
-                return invalid(key + " is " + std::to_string(*id) + ", but there are " + std::to_string(m_tokens.size()) + " tokens");
+                return invalid(key + " is " + std::to_string(*id) + ", but there are " +
+                               std::to_string(m_tokens.size()) + " tokens");
             return std::optional(int32_t(*id));
         }
         for (size_t i = 0; i < m_tokens.size() && *usual; ++i) {
@@ -212,7 +216,8 @@ private:
             }
             return {};
         };
-        return inSequence(std::vector<Decoder>{std::move(blanks), byteFallbackDecoder(), fuseDecoder(), stripDecoder(" ", stripFirst ? 1 : 0, 0)});
+        return inSequence(std::vector<Decoder>{std::move(blanks), byteFallbackDecoder(), fuseDecoder(),
+                                               stripDecoder(" ", stripFirst ? 1 : 0, 0)});
     }
 
     const GgufFile& m_file;

@@ -32,7 +32,8 @@ Result<std::vector<AddedToken>> readAdded(const Fields& root)
         return tokens;
     QL_TRY(const Json* list, root.array("added_tokens"));
     for (const Json& json : *list) {
-        QL_TRY(const Fields fields, Fields::of(json, root.where() + ": added_tokens[" + std::to_string(tokens.size()) + "]"));
+        QL_TRY(const Fields fields,
+               Fields::of(json, root.where() + ": added_tokens[" + std::to_string(tokens.size()) + "]"));
         AddedToken token;
         QL_TRY(const int64_t id, fields.integer("id"));
         if (id < 0 || id >= Vocabulary::kIdLimit)
@@ -80,7 +81,8 @@ public:
 private:
     Status checkId(const Fields& fields, int64_t id) const
     {
-        const bool added = std::any_of(m_parts.added.begin(), m_parts.added.end(), [id](const AddedToken& t) { return t.id == id; });
+        const bool added =
+            std::any_of(m_parts.added.begin(), m_parts.added.end(), [id](const AddedToken& t) { return t.id == id; });
         if (!added && (id < 0 || id >= Vocabulary::kIdLimit || !m_parts.model->vocabulary().contains(int32_t(id))))
             return fields.invalid("the template adds the id " + std::to_string(id) + ", which is no token");
         return {};
@@ -89,7 +91,8 @@ private:
     Result<std::vector<int32_t>> idsOf(const Fields& fields, const Fields& specials, const std::string& name) const
     {
         if (!specials.find(name.c_str()))
-            return fields.invalid("the template names the token \"" + printable(name) + "\", which special_tokens lacks");
+            return fields.invalid("the template names the token \"" + printable(name) +
+                                  "\", which special_tokens lacks");
         QL_TRY(const Json* json, specials.object(name.c_str()));
         QL_TRY(const Fields special, Fields::of(*json, fields.where() + ".special_tokens." + printable(name)));
         QL_TRY(const Json* list, special.array("ids"));
@@ -107,8 +110,9 @@ private:
     Result<Around> readTemplate(const Fields& fields) const
     {
         QL_TRY(const Json* items, fields.array("single"));
-        QL_TRY(const Fields specials, Fields::of(memberOf(fields, "special_tokens").is_null() ? m_none : *fields.find("special_tokens"),
-                                                 fields.where() + ".special_tokens"));
+        QL_TRY(const Fields specials,
+               Fields::of(memberOf(fields, "special_tokens").is_null() ? m_none : *fields.find("special_tokens"),
+                          fields.where() + ".special_tokens"));
         Around around;
         int sequences = 0;
         for (const Json& json : *items) {
@@ -125,7 +129,8 @@ private:
             side.insert(side.end(), ids.begin(), ids.end());
         }
         if (sequences != 1)
-            return fields.unsupported("the template for one text holds it " + std::to_string(sequences) + " times instead of once");
+            return fields.unsupported("the template for one text holds it " + std::to_string(sequences) +
+                                      " times instead of once");
         return around;
     }
 
@@ -214,7 +219,8 @@ std::optional<int32_t> edge(const PipelineParts& parts, const std::string& name,
 
 } // namespace
 
-Result<std::shared_ptr<const Tokenizer>> readTokenizerJson(const Json& json, const std::string& where, const EdgeTokens& edges)
+Result<std::shared_ptr<const Tokenizer>> readTokenizerJson(const Json& json, const std::string& where,
+                                                           const EdgeTokens& edges)
 {
     QL_TRY(const Fields root, Fields::of(json, where));
     QL_TRY(const Json* model, root.object("model"));
@@ -224,7 +230,8 @@ Result<std::shared_ptr<const Tokenizer>> readTokenizerJson(const Json& json, con
     QL_TRY(parts.normalizer, readNormalizer(memberOf(root, "normalizer"), where + ": normalizer"));
     QL_TRY(parts.preTokenizer, readPreTokenizer(memberOf(root, "pre_tokenizer"), where + ": pre_tokenizer"));
     QL_TRY(parts.decoder, readDecoder(memberOf(root, "decoder"), where + ": decoder"));
-    QL_TRY(Around around, PostProcessorReader(parts).read(memberOf(root, "post_processor"), where + ": post_processor"));
+    QL_TRY(Around around,
+           PostProcessorReader(parts).read(memberOf(root, "post_processor"), where + ": post_processor"));
     parts.before = std::move(around.before);
     parts.after = std::move(around.after);
     parts.kind = kindOf(root, parts);

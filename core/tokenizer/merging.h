@@ -34,8 +34,8 @@ inline void append(std::vector<Symbol>& symbols, std::string_view text, int32_t 
     symbols.push_back({text, id, at - 1, -1});
 }
 
-/// `join(left, right)` gives an optional<Join>. Symbols that were swallowed are left with empty texts; walk along `next`
-/// from the first.
+/// `join(left, right)` gives an optional<Join>. Symbols that were swallowed are left with empty texts; walk along
+/// `next` from the first.
 template <class JoinOf>
 void mergeNeighbours(std::vector<Symbol>& symbols, JoinOf join)
 {

@@ -182,13 +182,18 @@ Result<std::string> replaced(const std::string& text, const TextPattern& pattern
 Result<Normalizer> readNormalizer(const Json& json, const std::string& where)
 {
     using Reader = Result<Normalizer> (*)(const Fields&);
-    static const std::map<std::string, Reader> kReaders{
-        {"NFC", readForm<NormalForm::C>},   {"NFD", readForm<NormalForm::D>},
-        {"NFKC", readForm<NormalForm::KC>}, {"NFKD", readForm<NormalForm::KD>},
-        {"Lowercase", readLowercase},       {"StripAccents", readStripAccents},
-        {"Strip", readStrip},               {"Prepend", readPrepend},
-        {"Replace", readReplace},           {"ByteLevel", readByteLevel},
-        {"BertNormalizer", readBert},       {"Sequence", readSequence}};
+    static const std::map<std::string, Reader> kReaders{{"NFC", readForm<NormalForm::C>},
+                                                        {"NFD", readForm<NormalForm::D>},
+                                                        {"NFKC", readForm<NormalForm::KC>},
+                                                        {"NFKD", readForm<NormalForm::KD>},
+                                                        {"Lowercase", readLowercase},
+                                                        {"StripAccents", readStripAccents},
+                                                        {"Strip", readStrip},
+                                                        {"Prepend", readPrepend},
+                                                        {"Replace", readReplace},
+                                                        {"ByteLevel", readByteLevel},
+                                                        {"BertNormalizer", readBert},
+                                                        {"Sequence", readSequence}};
     if (json.is_null())
         return Normalizer();
     QL_TRY(const Fields fields, Fields::of(json, where));

@@ -16,12 +16,15 @@ Status checkAdded(const std::vector<AddedToken>& added, const Vocabulary& vocabu
     for (const AddedToken& token : added) {
         QL_CHECK(alone.add(token.content, token.id));
         const auto known = vocabulary.id(token.content);
-        const std::string name = "added token \"" + printable(token.content) + "\" has the id " + std::to_string(token.id);
+        const std::string name =
+            "added token \"" + printable(token.content) + "\" has the id " + std::to_string(token.id);
         if (known && *known != token.id)
-            return Error{ErrorCode::TokenizerInvalid, name + ", but the vocabulary says " + std::to_string(*known), vocabulary.where()};
+            return Error{ErrorCode::TokenizerInvalid, name + ", but the vocabulary says " + std::to_string(*known),
+                         vocabulary.where()};
         if (!known && vocabulary.contains(token.id))
             return Error{ErrorCode::TokenizerInvalid,
-                         name + ", which is that of \"" + printable(vocabulary.token(token.id)) + "\" in the vocabulary",
+                         name + ", which is that of \"" + printable(vocabulary.token(token.id)) +
+                             "\" in the vocabulary",
                          vocabulary.where()};
     }
     return {};
@@ -41,7 +44,8 @@ public:
             if (part.token)
                 m_ids.push_back(part.token->id);
             else if (part.span.begin < part.span.end)
-                QL_CHECK(stretch(std::string(text.substr(part.span.begin, part.span.end - part.span.begin)), part.span.begin == 0));
+                QL_CHECK(stretch(std::string(text.substr(part.span.begin, part.span.end - part.span.begin)),
+                                 part.span.begin == 0));
         }
         return {};
     }
@@ -55,7 +59,8 @@ private:
             if (part.token)
                 m_ids.push_back(part.token->id);
             else if (part.span.begin < part.span.end)
-                QL_CHECK(pieces({text.substr(part.span.begin, part.span.end - part.span.begin), first && part.span.begin == 0}));
+                QL_CHECK(pieces(
+                    {text.substr(part.span.begin, part.span.end - part.span.begin), first && part.span.begin == 0}));
         }
         return {};
     }
@@ -101,12 +106,16 @@ Result<std::shared_ptr<const Tokenizer>> Pipeline::make(PipelineParts parts)
         (token.normalized ? normalized : raw).push_back(token);
         byId.emplace(token.id, std::move(token));
     }
-    return std::shared_ptr<const Tokenizer>(
-        new Pipeline(std::move(parts), AddedTokens(std::move(raw)), AddedTokens(std::move(normalized)), std::move(byId)));
+    return std::shared_ptr<const Tokenizer>(new Pipeline(std::move(parts), AddedTokens(std::move(raw)),
+                                                         AddedTokens(std::move(normalized)), std::move(byId)));
 }
 
-Pipeline::Pipeline(PipelineParts parts, AddedTokens raw, AddedTokens normalized, std::unordered_map<int32_t, AddedToken> byId)
-    : m_parts(std::move(parts)), m_raw(std::move(raw)), m_normalized(std::move(normalized)), m_added(std::move(byId)),
+Pipeline::Pipeline(PipelineParts parts, AddedTokens raw, AddedTokens normalized,
+                   std::unordered_map<int32_t, AddedToken> byId)
+    : m_parts(std::move(parts)),
+      m_raw(std::move(raw)),
+      m_normalized(std::move(normalized)),
+      m_added(std::move(byId)),
       m_size(m_parts.model->vocabulary().size())
 {
     for (const auto& [id, token] : m_added)
@@ -116,7 +125,8 @@ Pipeline::Pipeline(PipelineParts parts, AddedTokens raw, AddedTokens normalized,
 Result<std::vector<int32_t>> Pipeline::encode(std::string_view utf8, bool addSpecial) const
 {
     if (const size_t good = wellFormedPrefix(utf8); good != utf8.size())
-        return Error{ErrorCode::InvalidUtf8, "the text is not valid UTF-8; save it as UTF-8", "text: byte " + std::to_string(good)};
+        return Error{ErrorCode::InvalidUtf8, "the text is not valid UTF-8; save it as UTF-8",
+                     "text: byte " + std::to_string(good)};
     std::vector<int32_t> ids;
     if (addSpecial)
         ids = m_parts.before;

@@ -15,9 +15,9 @@ struct PipelineParts {
     std::string kind;
     std::unique_ptr<TokenModel> model;
     std::vector<AddedToken> added;
-    Normalizer normalizer;     ///< empty: none
-    PreTokenizer preTokenizer; ///< empty: none
-    Decoder decoder;           ///< empty: tokens with blanks between them
+    Normalizer normalizer;              ///< empty: none
+    PreTokenizer preTokenizer;          ///< empty: none
+    Decoder decoder;                    ///< empty: tokens with blanks between them
     std::vector<int32_t> before, after; ///< what `addSpecial` puts around a text
     std::optional<int32_t> beginId, endId;
 };
@@ -38,7 +38,8 @@ public:
 
 private:
     class Encoder;
-    Pipeline(PipelineParts parts, AddedTokens raw, AddedTokens normalized, std::unordered_map<int32_t, AddedToken> byId);
+    Pipeline(PipelineParts parts, AddedTokens raw, AddedTokens normalized,
+             std::unordered_map<int32_t, AddedToken> byId);
 
     PipelineParts m_parts;
     AddedTokens m_raw, m_normalized;

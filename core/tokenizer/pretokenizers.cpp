@@ -56,13 +56,15 @@ std::vector<Cut> merged(const std::vector<Cut>& cuts, Delimiters delimiters)
     switch (delimiters) {
     case Delimiters::Isolated: return cuts;
     case Delimiters::Removed:
-        std::copy_if(cuts.begin(), cuts.end(), std::back_inserter(out), [](const Cut& cut) { return !cut.isDelimiter; });
+        std::copy_if(cuts.begin(), cuts.end(), std::back_inserter(out),
+                     [](const Cut& cut) { return !cut.isDelimiter; });
         break;
     case Delimiters::MergedWithNext: toNext(); break;
     case Delimiters::MergedWithPrevious:
     case Delimiters::Contiguous:
         for (const Cut& cut : cuts) {
-            const bool joins = delimiters == Delimiters::Contiguous ? cut.isDelimiter == previous : cut.isDelimiter && !previous;
+            const bool joins =
+                delimiters == Delimiters::Contiguous ? cut.isDelimiter == previous : cut.isDelimiter && !previous;
             if (joins && !out.empty())
                 out.back().span.end = cut.span.end;
             else
@@ -78,7 +80,8 @@ void emit(const Piece& piece, const std::vector<Cut>& cuts, std::vector<Piece>& 
 {
     for (const Cut& cut : cuts) {
         if (cut.span.begin < cut.span.end)
-            parts.push_back({piece.text.substr(cut.span.begin, cut.span.end - cut.span.begin), piece.first && cut.span.begin == 0});
+            parts.push_back(
+                {piece.text.substr(cut.span.begin, cut.span.end - cut.span.begin), piece.first && cut.span.begin == 0});
     }
 }
 
@@ -95,7 +98,8 @@ Result<Delimiters> readDelimiters(const Fields& fields, const char* fallback)
                                                           {"MergedWithPrevious", Delimiters::MergedWithPrevious},
                                                           {"MergedWithNext", Delimiters::MergedWithNext},
                                                           {"Contiguous", Delimiters::Contiguous}};
-    QL_TRY(const std::string name, fields.text("behavior", fallback ? std::optional<std::string>(fallback) : std::nullopt));
+    QL_TRY(const std::string name,
+           fields.text("behavior", fallback ? std::optional<std::string>(fallback) : std::nullopt));
     const auto found = kNames.find(name);
     if (found == kNames.end())
         return fields.unsupported("the split behavior \"" + printable(name) + "\" is not known");
@@ -213,11 +217,12 @@ Result<PreTokenizer> readSequence(const Fields& fields)
 
 PreTokenizer splitAt(TextPattern pattern, Delimiters delimiters, bool inverted)
 {
-    return [pattern = std::move(pattern), delimiters, inverted](const Piece& piece, std::vector<Piece>& parts) -> Status {
-        QL_TRY(const std::vector<Span> matches, pattern.matches(piece.text));
-        emit(piece, merged(cutsBetween(matches, piece.text.size(), inverted), delimiters), parts);
-        return {};
-    };
+    return
+        [pattern = std::move(pattern), delimiters, inverted](const Piece& piece, std::vector<Piece>& parts) -> Status {
+            QL_TRY(const std::vector<Span> matches, pattern.matches(piece.text));
+            emit(piece, merged(cutsBetween(matches, piece.text.size(), inverted), delimiters), parts);
+            return {};
+        };
 }
 
 PreTokenizer splitAt(bool (*isDelimiter)(char32_t), Delimiters delimiters)

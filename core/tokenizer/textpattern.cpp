@@ -22,9 +22,11 @@ namespace {
 constexpr size_t kLongestPattern = 16 << 10;
 
 // Insides of a class. PCRE2's own \s counts U+180E in, its \w leaves marks and connectors out.
-constexpr std::string_view kSpace = R"(\x09-\x0D\x20\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
-constexpr std::string_view kNoSpace = R"(\x00-\x08\x0E-\x1F\x21-\x{84}\x{86}-\x{9F}\x{A1}-\x{167F}\x{1681}-\x{1FFF})"
-                                      R"(\x{200B}-\x{2027}\x{202A}-\x{202E}\x{2030}-\x{205E}\x{2060}-\x{2FFF}\x{3001}-\x{10FFFF})";
+constexpr std::string_view kSpace =
+    R"(\x09-\x0D\x20\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
+constexpr std::string_view kNoSpace =
+    R"(\x00-\x08\x0E-\x1F\x21-\x{84}\x{86}-\x{9F}\x{A1}-\x{167F}\x{1681}-\x{1FFF})"
+    R"(\x{200B}-\x{2027}\x{202A}-\x{202E}\x{2030}-\x{205E}\x{2060}-\x{2FFF}\x{3001}-\x{10FFFF})";
 constexpr std::string_view kWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE})";
 constexpr std::string_view kHexDigit = "0-9a-fA-F";
 
@@ -58,7 +60,8 @@ private:
     Error unsupported(const std::string& what) const
     {
         return {ErrorCode::TokenizerUnsupported,
-                "the regular expression \"" + printable(m_pattern) + "\" uses " + what + ", which is not known here", m_where};
+                "the regular expression \"" + printable(m_pattern) + "\" uses " + what + ", which is not known here",
+                m_where};
     }
     void openClass()
     {
@@ -71,7 +74,7 @@ private:
             ++m_at;
         }
     }
-    /// A + behind an interval repeats it; to PCRE2 it would forbid backtracking. One to any number, repeated, is just +.
+    /// A + behind an interval repeats it; to PCRE2 it would forbid backtracking. One to N, repeated, is just +.
     Status interval()
     {
         const size_t end = m_pattern.find('}', m_at);
@@ -142,9 +145,9 @@ private:
     Status property(char letter, std::string_view rest)
     {
         static const std::map<std::string_view, std::string_view> kShort{
-            {"Letter", "L"}, {"Mark", "M"}, {"Number", "N"}, {"Punctuation", "P"}, {"Symbol", "S"}, {"Separator", "Z"},
-            {"Other", "C"}, {"Alpha", "Alphabetic"}, {"Punct", "P"}, {"Digit", "Nd"}, {"Upper", "Uppercase"},
-            {"Lower", "Lowercase"}};
+            {"Letter", "L"}, {"Mark", "M"},      {"Number", "N"},        {"Punctuation", "P"},
+            {"Symbol", "S"}, {"Separator", "Z"}, {"Other", "C"},         {"Alpha", "Alphabetic"},
+            {"Punct", "P"},  {"Digit", "Nd"},    {"Upper", "Uppercase"}, {"Lower", "Lowercase"}};
         const size_t end = rest.find('}');
         if (!rest.starts_with('{') || end == std::string_view::npos)
             return unsupported("a property without braces");
@@ -157,7 +160,8 @@ private:
         }
         const auto known = kShort.find(name);
         const bool script = known == kShort.end() && name.size() > 2 && name != "Alphabetic" && name != "Any" &&
-                            name != "Uppercase" && name != "Lowercase" && name.find_first_of("=:_") == std::string_view::npos;
+                            name != "Uppercase" && name != "Lowercase" &&
+                            name.find_first_of("=:_") == std::string_view::npos;
         m_out += (script ? "sc:" : "") + std::string(known != kShort.end() ? known->second : name) + '}';
         return {};
     }
@@ -197,8 +201,9 @@ Result<TextPattern> TextPattern::compile(std::string_view pattern, const std::st
         return Error{ErrorCode::TokenizerUnsupported, "a regular expression of more than 16 KiB", where};
     QL_TRY(const std::string translated, Translator(pattern, where).run());
     auto compiled = std::make_shared<Compiled>();
-    compiled->expression = QRegularExpression(QString::fromStdString("(*LF)(*LIMIT_MATCH=10000000)" + translated),
-                                              QRegularExpression::UseUnicodePropertiesOption | QRegularExpression::MultilineOption);
+    compiled->expression =
+        QRegularExpression(QString::fromStdString("(*LF)(*LIMIT_MATCH=10000000)" + translated),
+                           QRegularExpression::UseUnicodePropertiesOption | QRegularExpression::MultilineOption);
     compiled->where = where;
     compiled->shown = printable(pattern);
     if (!compiled->expression.isValid())
@@ -223,7 +228,8 @@ Result<std::vector<Span>> TextPattern::matches(std::string_view text) const
 {
     std::vector<Span> found;
     if (!m_compiled) {
-        for (size_t at = 0; !m_literal.empty() && (at = text.find(m_literal, at)) != std::string_view::npos; at += m_literal.size())
+        for (size_t at = 0; !m_literal.empty() && (at = text.find(m_literal, at)) != std::string_view::npos;
+             at += m_literal.size())
             found.push_back({at, at + m_literal.size()});
         return found;
     }
@@ -233,12 +239,13 @@ Result<std::vector<Span>> TextPattern::matches(std::string_view text) const
     qsizetype from = 0;
     qsizetype lastEnd = -1;
     while (from <= wide.size()) {
-        // Unchecked, because checking the whole subject anew for every match would be quadratic; toUtf16 makes it sound.
+        // Checking the whole subject anew for every match would be quadratic; toUtf16 has made it sound.
         const auto match = m_compiled->expression.match(wide, from, QRegularExpression::NormalMatch,
-                                                            QRegularExpression::DontCheckSubjectStringMatchOption);
+                                                        QRegularExpression::DontCheckSubjectStringMatchOption);
         if (!match.isValid())
             return Error{ErrorCode::TokenizerUnsupported,
-                         "the regular expression \"" + m_compiled->shown + "\" takes too long on this text", m_compiled->where};
+                         "the regular expression \"" + m_compiled->shown + "\" takes too long on this text",
+                         m_compiled->where};
         if (!match.hasMatch())
             break;
         const qsizetype begin = match.capturedStart(), end = match.capturedEnd();

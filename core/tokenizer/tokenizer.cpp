@@ -82,9 +82,10 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::of(const Model& model)
         return loadJson((folder / "tokenizer.json").string());
     const bool sentencePiece = isFile(folder / "tokenizer.model");
     return Error{ErrorCode::TokenizerMissing,
-                 sentencePiece ? "there is a tokenizer.model, which is not read; save tokenizer.json beside it "
-                                 "(transformers: AutoTokenizer.from_pretrained, save_pretrained)"
-                               : "there is no tokenizer.json; put it beside the model, or give token ids instead of text",
+                 sentencePiece
+                     ? "there is a tokenizer.model, which is not read; save tokenizer.json beside it "
+                       "(transformers: AutoTokenizer.from_pretrained, save_pretrained)"
+                     : "there is no tokenizer.json; put it beside the model, or give token ids instead of text",
                  model.path()};
 }
 

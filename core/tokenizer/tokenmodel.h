@@ -37,12 +37,14 @@ struct BpeOptions {
     std::string kind = "BPE";
 };
 /// Byte pair encoding by ranked merges. TokenizerInvalid for a merge whose parts or result are no tokens.
-Result<std::unique_ptr<TokenModel>> makeBpe(Vocabulary vocabulary, const std::vector<std::pair<std::string, std::string>>& merges,
+Result<std::unique_ptr<TokenModel>> makeBpe(Vocabulary vocabulary,
+                                            const std::vector<std::pair<std::string, std::string>>& merges,
                                             BpeOptions options);
 
-/// SentencePiece's BPE as llama.cpp runs it: the pair goes first whose joint token has the highest score. `scores` by id.
-/// Characters that are no tokens become <0xHH>, or `unknown` where such a token is missing.
-std::unique_ptr<TokenModel> makeScoredBpe(Vocabulary vocabulary, std::vector<float> scores, std::optional<int32_t> unknown);
+/// SentencePiece's BPE as llama.cpp runs it: the pair goes first whose joint token has the highest score. `scores` are
+/// by id. Characters that are no tokens become <0xHH>, or `unknown` where such a token is missing.
+std::unique_ptr<TokenModel> makeScoredBpe(Vocabulary vocabulary, std::vector<float> scores,
+                                          std::optional<int32_t> unknown);
 
 struct WordPieceOptions {
     std::string unknown = "[UNK]"; ///< token for words that cannot be put together

@@ -16,9 +16,11 @@ Status Vocabulary::add(std::string token, int64_t id)
     if (!isUtf8(token))
         return invalid("is not valid UTF-8");
     if (id < 0 || id >= kIdLimit)
-        return invalid("has the id " + std::to_string(id) + ", which is not between 0 and " + std::to_string(kIdLimit - 1));
+        return invalid("has the id " + std::to_string(id) + ", which is not between 0 and " +
+                       std::to_string(kIdLimit - 1));
     if (contains(int32_t(id)))
-        return invalid("has the id " + std::to_string(id) + ", which is that of \"" + printable(this->token(int32_t(id))) + "\"");
+        return invalid("has the id " + std::to_string(id) + ", which is that of \"" +
+                       printable(this->token(int32_t(id))) + "\"");
     const auto [at, added] = m_ids.emplace(token, int32_t(id));
     if (!added)
         return invalid("has two ids, " + std::to_string(at->second) + " and " + std::to_string(id));

@@ -13,7 +13,9 @@ class WordPiece : public TokenModel
 {
 public:
     WordPiece(Vocabulary vocabulary, WordPieceOptions options, int32_t unknown)
-        : TokenModel(std::move(vocabulary)), m_options(std::move(options)), m_unknown(unknown)
+        : TokenModel(std::move(vocabulary)),
+          m_options(std::move(options)),
+          m_unknown(unknown)
     {
     }
 
@@ -66,8 +68,10 @@ Result<std::unique_ptr<TokenModel>> makeWordPiece(Vocabulary vocabulary, WordPie
     const auto unknown = vocabulary.id(options.unknown);
     if (!unknown)
         return Error{ErrorCode::TokenizerInvalid,
-                     "the unknown token \"" + printable(options.unknown) + "\" is not in the vocabulary", vocabulary.where()};
-    return std::unique_ptr<TokenModel>(std::make_unique<WordPiece>(std::move(vocabulary), std::move(options), *unknown));
+                     "the unknown token \"" + printable(options.unknown) + "\" is not in the vocabulary",
+                     vocabulary.where()};
+    return std::unique_ptr<TokenModel>(
+        std::make_unique<WordPiece>(std::move(vocabulary), std::move(options), *unknown));
 }
 
 } // namespace ql::tok

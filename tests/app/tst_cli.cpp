@@ -95,7 +95,7 @@ private Q_SLOTS:
 
     void tokenizeReadsStandardInput()
     {
-        std::istringstream in("the");
+        std::istringstream in(" the");
         std::ostringstream out, err;
         cli::Context context{out, err, false, {}, {}, &in};
         QCOMPARE(cli::runCommandLine({"tokenize", kModel, "--json"}, context), 0);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Vocabularies of GGUF files: those of the golden tokenizer.json files give the same ids when they come as metadata, and
-// a SentencePiece model the same as SentencePiece.
+// Vocabularies of GGUF files: those of the golden tokenizer.json files give the same ids when they come as metadata,
+// and a SentencePiece model the same as SentencePiece.
 #include "core/base/utf8.h"
 #include "core/io/atomicfile.h"
 #include "core/io/json.h"
@@ -61,7 +61,8 @@ std::vector<Entry> entriesOf(const json& tokenizer)
     for (const auto& [token, id] : tokenizer.at("model").at("vocab").items())
         put(id.get<size_t>(), token, 1);
     for (const json& added : tokenizer.at("added_tokens"))
-        put(added.at("id").get<size_t>(), added.at("content").get<std::string>(), added.at("special").get<bool>() ? 3 : 4);
+        put(added.at("id").get<size_t>(), added.at("content").get<std::string>(),
+            added.at("special").get<bool>() ? 3 : 4);
     return entries;
 }
 
@@ -69,7 +70,8 @@ void addMerges(GgufBuilder& file, const json& merges)
 {
     Bytes lines;
     for (const json& merge : merges)
-        lines.string(merge.is_array() ? merge[0].get<std::string>() + " " + merge[1].get<std::string>() : merge.get<std::string>());
+        lines.string(merge.is_array() ? merge[0].get<std::string>() + " " + merge[1].get<std::string>()
+                                      : merge.get<std::string>());
     file.array("tokenizer.ggml.merges", uint32_t(GgufType::String), merges.size(), lines);
 }
 
@@ -93,11 +95,16 @@ private Q_SLOTS:
     {
         QTest::addColumn<QString>("name");
         QTest::addColumn<QString>("pre");
-        QTest::newRow("gpt2") << "gpt2" << "gpt-2";
-        QTest::newRow("llama3") << "llama3" << "llama-bpe";
-        QTest::newRow("qwen2") << "qwen2" << "qwen2";
-        QTest::newRow("o200k") << "o200k" << "gpt-4o";
-        QTest::newRow("deepseek") << "deepseek" << "deepseek-v3";
+        QTest::newRow("gpt2") << "gpt2"
+                              << "gpt-2";
+        QTest::newRow("llama3") << "llama3"
+                                << "llama-bpe";
+        QTest::newRow("qwen2") << "qwen2"
+                               << "qwen2";
+        QTest::newRow("o200k") << "o200k"
+                               << "gpt-4o";
+        QTest::newRow("deepseek") << "deepseek"
+                                  << "deepseek-v3";
     }
     void byteLevelAgrees()
     {
@@ -108,8 +115,14 @@ private Q_SLOTS:
         file.text("tokenizer.ggml.model", "gpt2").text("tokenizer.ggml.pre", pre.toStdString());
         addMerges(file, source.at("model").at("merges"));
         if (pre == "llama-bpe")
-            file.u32("tokenizer.ggml.bos_token_id", source.at("post_processor").at("processors").at(1).at("special_tokens")
-                                                        .at("<|begin_of_text|>").at("ids").at(0).get<uint32_t>());
+            file.u32("tokenizer.ggml.bos_token_id", source.at("post_processor")
+                                                        .at("processors")
+                                                        .at(1)
+                                                        .at("special_tokens")
+                                                        .at("<|begin_of_text|>")
+                                                        .at("ids")
+                                                        .at(0)
+                                                        .get<uint32_t>());
         const auto tokenizer = open(file);
         QVERIFY(tokenizer);
         QCOMPARE(std::string(tokenizer->kind()), std::string("byte-level BPE"));
@@ -162,7 +175,8 @@ private Q_SLOTS:
             wrong += differs(*tokenizer, text, wanted);
             if (tokenizer->decode(wanted, false).value() != decoded) {
                 ++wrong;
-                qWarning("decoded %s\n  wanted %s", printable(*tokenizer->decode(wanted, false), 500).c_str(), printable(decoded, 500).c_str());
+                qWarning("decoded %s\n  wanted %s", printable(*tokenizer->decode(wanted, false), 500).c_str(),
+                         printable(decoded, 500).c_str());
             }
         }
         QCOMPARE(wrong, 0);
@@ -172,7 +186,8 @@ private Q_SLOTS:
     {
         GgufBuilder file = sentencePieceFile();
         file.u32("tokenizer.ggml.bos_token_id", 1).u32("tokenizer.ggml.eos_token_id", 2);
-        file.number("tokenizer.ggml.add_eos_token", GgufType::Bool, true).number("tokenizer.ggml.add_space_prefix", GgufType::Bool, false);
+        file.number("tokenizer.ggml.add_eos_token", GgufType::Bool, true)
+            .number("tokenizer.ggml.add_space_prefix", GgufType::Bool, false);
         const auto tokenizer = open(file);
         QVERIFY(tokenizer);
         const auto ids = tokenizer->encode("a</s>", true);
@@ -187,8 +202,9 @@ private Q_SLOTS:
     void everyPreTokenizerCompiles_data()
     {
         QTest::addColumn<QString>("pre");
-        for (const char* name : {"default", "gpt-2", "mpt", "roberta-bpe", "llama3", "llama-bpe", "dbrx", "qwen2", "qwen35", "gpt-4o", "tekken",
-                                 "smollm", "command-r", "falcon", "deepseek-coder", "deepseek-v3", "bloom", "viking"})
+        for (const char* name :
+             {"default", "gpt-2", "mpt", "roberta-bpe", "llama3", "llama-bpe", "dbrx", "qwen2", "qwen35", "gpt-4o",
+              "tekken", "smollm", "command-r", "falcon", "deepseek-coder", "deepseek-v3", "bloom", "viking"})
             QTest::newRow(name) << name;
     }
     /// With one token per byte and no merges, whatever the pieces, the ids are the bytes.
@@ -204,7 +220,8 @@ private Q_SLOTS:
         for (const std::string& text : m_strings) {
             const auto ids = tokenizer->encode(text, false);
             QVERIFY2(ids.ok(), ids.ok() ? "" : ids.error().text().c_str());
-            if (text.find("<|endoftext|>") == std::string::npos && pre != "llama3" && pre != "llama-bpe" && pre != "tekken")
+            if (text.find("<|endoftext|>") == std::string::npos && pre != "llama3" && pre != "llama-bpe" &&
+                pre != "tekken")
                 QCOMPARE(ids->size(), text.size());
             QCOMPARE(tokenizer->decode(*ids, false).value(), text);
         }
@@ -229,7 +246,8 @@ private:
         const json source = load("spm.vocab.json");
         std::vector<Entry> entries;
         for (size_t i = 0; i < source.at("tokens").size(); ++i)
-            entries.push_back({source["tokens"][i].get<std::string>(), source["types"][i].get<int32_t>(), source["scores"][i].get<float>()});
+            entries.push_back({source["tokens"][i].get<std::string>(), source["types"][i].get<int32_t>(),
+                               source["scores"][i].get<float>()});
         GgufBuilder file = vocabularyFile(entries);
         file.text("tokenizer.ggml.model", "llama");
         return file;
@@ -244,7 +262,8 @@ private:
         return 1;
     }
 
-    void compare(const Tokenizer& tokenizer, const json& golden, bool onlyNormal, bool decodes, const char* without = nullptr) const
+    void compare(const Tokenizer& tokenizer, const json& golden, bool onlyNormal, bool decodes,
+                 const char* without = nullptr) const
     {
         int wrong = 0, compared = 0;
         for (size_t i = 0; i < m_strings.size(); ++i) {
@@ -257,7 +276,8 @@ private:
             wrong += differs(tokenizer, m_strings[i], golden.at("ids").at(i).get<std::vector<int32_t>>());
             const json& text = golden.at("text").at(i);
             const auto plain = tokenizer.encode(m_strings[i], false);
-            if (decodes && tokenizer.decode(*plain, false).value() != (text.is_null() ? m_strings[i] : text.get<std::string>()))
+            if (decodes &&
+                tokenizer.decode(*plain, false).value() != (text.is_null() ? m_strings[i] : text.get<std::string>()))
                 ++wrong;
         }
         QCOMPARE(wrong, 0);

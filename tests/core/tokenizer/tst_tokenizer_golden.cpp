@@ -80,15 +80,16 @@ private Q_SLOTS:
             QVERIFY2(ids.ok(), ids.ok() ? "" : ids.error().text().c_str());
             if (*ids != wanted) {
                 ++wrong;
-                qWarning("%s\n  got   %s\n  wanted%s", printable(m_strings[i], 1000).c_str(), listed(tokenizer, *ids).c_str(),
-                         listed(tokenizer, wanted).c_str());
+                qWarning("%s\n  got   %s\n  wanted%s", printable(m_strings[i], 1000).c_str(),
+                         listed(tokenizer, *ids).c_str(), listed(tokenizer, wanted).c_str());
             }
             const json& text = golden.at("text").at(i);
             const std::string expected = text.is_null() ? m_strings[i] : text.get<std::string>();
             const auto decoded = tokenizer.decode(plainIds(golden, i, wanted), false);
             if (decoded.value() != expected) {
                 ++wrong;
-                qWarning("decoded %s\n  wanted %s", printable(*decoded, 1000).c_str(), printable(expected, 1000).c_str());
+                qWarning("decoded %s\n  wanted %s", printable(*decoded, 1000).c_str(),
+                         printable(expected, 1000).c_str());
             }
         }
         QCOMPARE(wrong, 0);

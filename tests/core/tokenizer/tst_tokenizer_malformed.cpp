@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Every way a tokenizer can be wrong, by name and with its exact error; then seeded mutations of good ones, which must be
-// read or refused but never crash or hang.
+// Every way a tokenizer can be wrong, by name and with its exact error; then seeded mutations of good ones, which must
+// be read or refused but never crash or hang.
 #include "badtokenizers.h"
 #include "core/tokenizer/readers.h"
 #include "support/ggufbuilder.h"
@@ -16,8 +16,8 @@ using namespace ql::test;
 namespace {
 
 /// The same as the vocabulary of a GGUF file; `scores` and `types` may have any length.
-GgufBuilder goodGguf(const char* model, std::vector<std::string> tokens = {"<unk>", "a", "b", "ab", "\u2581"}, size_t scores = 5,
-                     size_t types = 5, const char* merge = "a b")
+GgufBuilder goodGguf(const char* model, std::vector<std::string> tokens = {"<unk>", "a", "b", "ab", "\u2581"},
+                     size_t scores = 5, size_t types = 5, const char* merge = "a b")
 {
     GgufBuilder file;
     Bytes names, marks, numbers;
@@ -58,7 +58,8 @@ private Q_SLOTS:
         QTest::addColumn<int>("code");
         QTest::addColumn<QString>("mentions");
         for (const BadTokenizer& bad : badTokenizers())
-            QTest::newRow(bad.name.c_str()) << QString::fromStdString(bad.text) << int(bad.code) << QString::fromStdString(bad.mentions);
+            QTest::newRow(bad.name.c_str())
+                << QString::fromStdString(bad.text) << int(bad.code) << QString::fromStdString(bad.mentions);
     }
     void isRefused()
     {
@@ -81,28 +82,41 @@ private Q_SLOTS:
         row("no tokens", goodGguf("llama", {}, 0, 0), ErrorCode::TokenizerInvalid, "empty");
         row("too few scores", goodGguf("llama", {"<unk>", "a", "b"}, 2, 3), ErrorCode::TokenizerInvalid, "scores");
         row("too many types", goodGguf("gpt2", {"<unk>", "a", "b"}, 3, 4), ErrorCode::TokenizerInvalid, "token_type");
-        row("two equal tokens", goodGguf("llama", {"<unk>", "a", "a", "b", "c"}), ErrorCode::TokenizerInvalid, "two ids");
-        row("a token that is no text", goodGguf("llama", {"<unk>", "a\xFF", "b", "c", "d"}), ErrorCode::TokenizerInvalid, "UTF-8");
-        row("merge of one part", goodGguf("gpt2", {"<unk>", "a", "b", "ab", "c"}, 5, 5, "ab"), ErrorCode::TokenizerInvalid, "merge 0");
-        row("merge of a missing part", goodGguf("gpt2", {"<unk>", "a", "c", "ab", "d"}), ErrorCode::TokenizerInvalid, "\"b\"");
-        row("unknown pre-tokenizer", goodGguf("gpt2").text("tokenizer.ggml.pre", "my-own"), ErrorCode::TokenizerUnsupported, "my-own");
-        row("begin beyond the vocabulary", goodGguf("llama").u32("tokenizer.ggml.bos_token_id", 5), ErrorCode::TokenizerInvalid, "bos_token_id");
-        row("begin is text", goodGguf("llama").text("tokenizer.ggml.bos_token_id", "1"), ErrorCode::BadValueType, "bos_token_id");
-        row("add_bos_token is a number", goodGguf("llama").u32("tokenizer.ggml.add_bos_token", 1), ErrorCode::BadValueType, "add_bos_token");
-        row("an end that is none", goodGguf("llama").number("tokenizer.ggml.add_eos_token", GgufType::Bool, true), ErrorCode::TokenizerInvalid, "add_eos_token");
-        row("no unknown token", goodGguf("bert", {"[CLS]", "a", "b", "c", "d"}), ErrorCode::TokenizerInvalid, "unknown");
+        row("two equal tokens", goodGguf("llama", {"<unk>", "a", "a", "b", "c"}), ErrorCode::TokenizerInvalid,
+            "two ids");
+        row("a token that is no text", goodGguf("llama", {"<unk>", "a\xFF", "b", "c", "d"}),
+            ErrorCode::TokenizerInvalid, "UTF-8");
+        row("merge of one part", goodGguf("gpt2", {"<unk>", "a", "b", "ab", "c"}, 5, 5, "ab"),
+            ErrorCode::TokenizerInvalid, "merge 0");
+        row("merge of a missing part", goodGguf("gpt2", {"<unk>", "a", "c", "ab", "d"}), ErrorCode::TokenizerInvalid,
+            "\"b\"");
+        row("unknown pre-tokenizer", goodGguf("gpt2").text("tokenizer.ggml.pre", "my-own"),
+            ErrorCode::TokenizerUnsupported, "my-own");
+        row("begin beyond the vocabulary", goodGguf("llama").u32("tokenizer.ggml.bos_token_id", 5),
+            ErrorCode::TokenizerInvalid, "bos_token_id");
+        row("begin is text", goodGguf("llama").text("tokenizer.ggml.bos_token_id", "1"), ErrorCode::BadValueType,
+            "bos_token_id");
+        row("add_bos_token is a number", goodGguf("llama").u32("tokenizer.ggml.add_bos_token", 1),
+            ErrorCode::BadValueType, "add_bos_token");
+        row("an end that is none", goodGguf("llama").number("tokenizer.ggml.add_eos_token", GgufType::Bool, true),
+            ErrorCode::TokenizerInvalid, "add_eos_token");
+        row("no unknown token", goodGguf("bert", {"[CLS]", "a", "b", "c", "d"}), ErrorCode::TokenizerInvalid,
+            "unknown");
         GgufBuilder wrong;
         wrong.text("tokenizer.ggml.model", "llama").text("tokenizer.ggml.tokens", "a b c");
         row("tokens are text", wrong, ErrorCode::BadValueType, "tokens");
         GgufBuilder numbers;
-        numbers.text("tokenizer.ggml.model", "gpt2").array("tokenizer.ggml.tokens", uint32_t(GgufType::U32), 2, Bytes().u32(1).u32(2));
+        numbers.text("tokenizer.ggml.model", "gpt2")
+            .array("tokenizer.ggml.tokens", uint32_t(GgufType::U32), 2, Bytes().u32(1).u32(2));
         row("tokens are numbers", numbers, ErrorCode::BadValueType, "tokens");
         GgufBuilder none;
         none.text("tokenizer.ggml.model", "gpt2");
         row("tokens are missing", none, ErrorCode::JsonMissingKey, "tokens");
         GgufBuilder nan;
-        nan.text("tokenizer.ggml.model", "llama").array("tokenizer.ggml.tokens", uint32_t(GgufType::String), 1, Bytes().string("a"));
-        nan.array("tokenizer.ggml.scores", uint32_t(GgufType::F32), 1, Bytes().number(std::numeric_limits<float>::quiet_NaN()));
+        nan.text("tokenizer.ggml.model", "llama")
+            .array("tokenizer.ggml.tokens", uint32_t(GgufType::String), 1, Bytes().string("a"));
+        nan.array("tokenizer.ggml.scores", uint32_t(GgufType::F32), 1,
+                  Bytes().number(std::numeric_limits<float>::quiet_NaN()));
         row("a score is not a number", nan, ErrorCode::TokenizerInvalid, "score");
     }
     void ggufIsRefused()
@@ -140,7 +154,8 @@ private Q_SLOTS:
     void veryLongWordsAreMerged()
     {
         QFETCH(QString, name);
-        const auto tokenizer = Tokenizer::loadJson(QL_TEST_DATA "/tokenizers/" + name.toStdString() + ".tokenizer.json");
+        const auto tokenizer =
+            Tokenizer::loadJson(QL_TEST_DATA "/tokenizers/" + name.toStdString() + ".tokenizer.json");
         QVERIFY(tokenizer.ok());
         std::string word;
         while (word.size() < 200000)
@@ -155,13 +170,15 @@ private Q_SLOTS:
     void mutationsAreRefusedOrSound()
     {
         const std::string text = goodTokenizer();
-        const std::vector<std::byte> whole(reinterpret_cast<const std::byte*>(text.data()), reinterpret_cast<const std::byte*>(text.data()) + text.size());
+        const std::vector<std::byte> whole(reinterpret_cast<const std::byte*>(text.data()),
+                                           reinterpret_cast<const std::byte*>(text.data()) + text.size());
         Mutator mutator(20240607);
         int refused = 0;
         const int count = mutationCount();
         for (int i = 0; i < count; ++i) {
             const std::vector<std::byte> bytes = mutator.mutate(whole);
-            const auto tokenizer = Tokenizer::fromJson({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, "mutated.json");
+            const auto tokenizer =
+                Tokenizer::fromJson({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, "mutated.json");
             refused += !tokenizer.ok();
             if (tokenizer.ok())
                 use(**tokenizer);
@@ -196,7 +213,8 @@ private:
         }
     }
 
-    static void check(const Result<std::shared_ptr<const Tokenizer>>& result, ErrorCode code, const char* file, const QString& mentions)
+    static void check(const Result<std::shared_ptr<const Tokenizer>>& result, ErrorCode code, const char* file,
+                      const QString& mentions)
     {
         QVERIFY2(!result.ok(), "was accepted");
         const Error& error = result.error();
@@ -207,7 +225,10 @@ private:
         QVERIFY(error.kind() == ErrorKind::BadInput);
     }
 
-    static Result<std::shared_ptr<const Tokenizer>> readGguf(const GgufBuilder& file) { return readGguf(file.build().data()); }
+    static Result<std::shared_ptr<const Tokenizer>> readGguf(const GgufBuilder& file)
+    {
+        return readGguf(file.build().data());
+    }
     static Result<std::shared_ptr<const Tokenizer>> readGguf(const std::vector<std::byte>& bytes)
     {
         QL_TRY(const GgufFile file, parseGguf(memorySource("vocabulary.gguf", bytes)));
