@@ -9,6 +9,8 @@
 namespace ql::tok {
 namespace {
 
+constexpr size_t kLongestText = size_t(1) << 30; // positions in a piece are 32-bit
+
 /// Added tokens may repeat tokens of the vocabulary, but only with the same id.
 Status checkAdded(const std::vector<AddedToken>& added, const Vocabulary& vocabulary)
 {
@@ -70,11 +72,10 @@ private:
             m_pipeline.m_parts.model->tokenize(whole.text, m_ids);
             return {};
         }
-        std::vector<Piece> parts;
-        QL_CHECK(m_pipeline.m_parts.preTokenizer(whole, parts));
-        for (const Piece& piece : parts)
+        return m_pipeline.m_parts.preTokenizer(whole, [this](const Piece& piece) -> Status {
             remembered(piece.text);
-        return {};
+            return {};
+        });
     }
     void remembered(const std::string& piece)
     {
@@ -124,6 +125,8 @@ Pipeline::Pipeline(PipelineParts parts, AddedTokens raw, AddedTokens normalized,
 
 Result<std::vector<int32_t>> Pipeline::encode(std::string_view utf8, bool addSpecial) const
 {
+    if (utf8.size() > kLongestText)
+        return Error{ErrorCode::InvalidArgument, "the text is longer than 1 GiB; split it", {}};
     if (const size_t good = wellFormedPrefix(utf8); good != utf8.size())
         return Error{ErrorCode::InvalidUtf8, "the text is not valid UTF-8; save it as UTF-8",
                      "text: byte " + std::to_string(good)};

@@ -76,13 +76,13 @@ std::vector<Cut> merged(const std::vector<Cut>& cuts, Delimiters delimiters)
     return out;
 }
 
-void emit(const Piece& piece, const std::vector<Cut>& cuts, std::vector<Piece>& parts)
+Status emit(const Piece& piece, const std::vector<Cut>& cuts, const PieceSink& sink)
 {
-    for (const Cut& cut : cuts) {
-        if (cut.span.begin < cut.span.end)
-            parts.push_back(
-                {piece.text.substr(cut.span.begin, cut.span.end - cut.span.begin), piece.first && cut.span.begin == 0});
+    for (const auto& [span, isDelimiter] : cuts) {
+        if (span.begin < span.end)
+            QL_CHECK(sink({piece.text.substr(span.begin, span.end - span.begin), piece.first && span.begin == 0}));
     }
+    return {};
 }
 
 bool isBertPunctuation(char32_t c)
@@ -113,10 +113,9 @@ Result<PreTokenizer> readByteLevel(const Fields& fields)
     if (!useRegex)
         return byteLetters(prefixSpace);
     QL_TRY(TextPattern pattern, TextPattern::compile(kGpt2Pattern, fields.where()));
-    PreTokenizer space = [prefixSpace](const Piece& piece, std::vector<Piece>& parts) -> Status {
+    PreTokenizer space = [prefixSpace](const Piece& piece, const PieceSink& sink) -> Status {
         const bool missing = prefixSpace && !piece.text.starts_with(' ');
-        parts.push_back({missing ? " " + piece.text : piece.text, piece.first});
-        return {};
+        return sink({missing ? " " + piece.text : piece.text, piece.first});
     };
     return inSequence({std::move(space), splitAt(std::move(pattern), Delimiters::Isolated), byteLetters(false)});
 }
@@ -137,15 +136,14 @@ Result<PreTokenizer> readMetaspace(const Fields& fields)
     QL_TRY(const bool split, fields.flag("split", true));
     if (scheme != "always" && scheme != "never" && scheme != "first")
         return fields.unsupported("the prepend scheme \"" + printable(scheme) + "\" is not known");
-    PreTokenizer dress = [replacement, scheme](const Piece& piece, std::vector<Piece>& parts) -> Status {
+    PreTokenizer dress = [replacement, scheme](const Piece& piece, const PieceSink& sink) -> Status {
         std::string text;
         for (const char c : piece.text)
             text += c == ' ' ? replacement : std::string(1, c);
         const bool wanted = scheme == "always" || (scheme == "first" && piece.first);
         if (wanted && !text.starts_with(replacement))
             text.insert(0, replacement);
-        parts.push_back({std::move(text), piece.first});
-        return {};
+        return sink({std::move(text), piece.first});
     };
     if (!split)
         return dress;
@@ -173,7 +171,7 @@ Result<PreTokenizer> readDelimiter(const Fields& fields)
 /// Runs of word characters and runs of whatever else is no white space.
 Result<PreTokenizer> readWhitespace(const Fields&)
 {
-    return PreTokenizer([](const Piece& piece, std::vector<Piece>& parts) -> Status {
+    return PreTokenizer([](const Piece& piece, const PieceSink& sink) -> Status {
         enum class Class { Space, Word, Other };
         std::vector<Cut> cuts;
         Class previous = Class::Space;
@@ -187,8 +185,7 @@ Result<PreTokenizer> readWhitespace(const Fields&)
             previous = now;
             at += c.bytes;
         }
-        emit(piece, cuts, parts);
-        return {};
+        return emit(piece, cuts, sink);
     });
 }
 
@@ -208,7 +205,8 @@ Result<PreTokenizer> readSequence(const Fields& fields)
     std::vector<PreTokenizer> steps;
     for (const Json& json : *list) {
         QL_TRY(PreTokenizer step, readPreTokenizer(json, fields.where() + "[" + std::to_string(steps.size()) + "]"));
-        steps.push_back(std::move(step));
+        if (step)
+            steps.push_back(std::move(step));
     }
     return inSequence(std::move(steps));
 }
@@ -217,17 +215,15 @@ Result<PreTokenizer> readSequence(const Fields& fields)
 
 PreTokenizer splitAt(TextPattern pattern, Delimiters delimiters, bool inverted)
 {
-    return
-        [pattern = std::move(pattern), delimiters, inverted](const Piece& piece, std::vector<Piece>& parts) -> Status {
-            QL_TRY(const std::vector<Span> matches, pattern.matches(piece.text));
-            emit(piece, merged(cutsBetween(matches, piece.text.size(), inverted), delimiters), parts);
-            return {};
-        };
+    return [pattern = std::move(pattern), delimiters, inverted](const Piece& piece, const PieceSink& sink) -> Status {
+        QL_TRY(const std::vector<Span> matches, pattern.matches(piece.text));
+        return emit(piece, merged(cutsBetween(matches, piece.text.size(), inverted), delimiters), sink);
+    };
 }
 
 PreTokenizer splitAt(bool (*isDelimiter)(char32_t), Delimiters delimiters)
 {
-    return [isDelimiter, delimiters](const Piece& piece, std::vector<Piece>& parts) -> Status {
+    return [isDelimiter, delimiters](const Piece& piece, const PieceSink& sink) -> Status {
         std::vector<Span> matches;
         for (size_t at = 0; at < piece.text.size();) {
             const CodePoint c = codePointAt(piece.text, at);
@@ -235,17 +231,15 @@ PreTokenizer splitAt(bool (*isDelimiter)(char32_t), Delimiters delimiters)
                 matches.push_back({at, at + c.bytes});
             at += c.bytes;
         }
-        emit(piece, merged(cutsBetween(matches, piece.text.size(), false), delimiters), parts);
-        return {};
+        return emit(piece, merged(cutsBetween(matches, piece.text.size(), false), delimiters), sink);
     };
 }
 
 PreTokenizer byteLetters(bool addPrefixSpace)
 {
-    return [addPrefixSpace](const Piece& piece, std::vector<Piece>& parts) -> Status {
+    return [addPrefixSpace](const Piece& piece, const PieceSink& sink) -> Status {
         const bool space = addPrefixSpace && !piece.text.starts_with(' ');
-        parts.push_back({toByteLetters(space ? " " + piece.text : piece.text), piece.first});
-        return {};
+        return sink({toByteLetters(space ? " " + piece.text : piece.text), piece.first});
     };
 }
 
@@ -256,17 +250,17 @@ PreTokenizer bertPreTokenizer()
 
 PreTokenizer inSequence(std::vector<PreTokenizer> steps)
 {
-    return [steps = std::move(steps)](const Piece& piece, std::vector<Piece>& parts) -> Status {
-        std::vector<Piece> now{piece}, next;
-        for (const PreTokenizer& step : steps) {
-            next.clear();
-            for (const Piece& each : now)
-                QL_CHECK(step(each, next));
-            now.swap(next);
+    PreTokenizer chain;
+    for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+        if (!chain) {
+            chain = std::move(*step);
+            continue;
         }
-        std::move(now.begin(), now.end(), std::back_inserter(parts));
-        return {};
-    };
+        chain = [first = std::move(*step), rest = std::move(chain)](const Piece& piece, const PieceSink& sink) {
+            return first(piece, [&](const Piece& part) { return rest(part, sink); });
+        };
+    }
+    return chain;
 }
 
 Result<PreTokenizer> readPreTokenizer(const Json& json, const std::string& where)

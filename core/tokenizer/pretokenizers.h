@@ -23,6 +23,7 @@ PreTokenizer splitAt(bool (*isDelimiter)(char32_t), Delimiters delimiters);
 PreTokenizer byteLetters(bool addPrefixSpace);
 /// Words and single punctuation characters.
 PreTokenizer bertPreTokenizer();
+/// Empty when there are no steps.
 PreTokenizer inSequence(std::vector<PreTokenizer> steps);
 
 } // namespace ql::tok

@@ -21,8 +21,10 @@ struct Piece {
 
 /// Changes a text in place. The only errors are a regular expression's.
 using Normalizer = std::function<Status(std::string& text)>;
-/// Appends the parts of `piece` to `parts`; empty ones are left out.
-using PreTokenizer = std::function<Status(const Piece& piece, std::vector<Piece>& parts)>;
+/// Where the parts of a piece go, one by one: text may be long, and never lies about in pieces as a whole.
+using PieceSink = std::function<Status(const Piece& part)>;
+/// Gives the parts of `piece` to `sink`, empty ones left out, and passes its errors on.
+using PreTokenizer = std::function<Status(const Piece& piece, const PieceSink& sink)>;
 /// Turns tokens into pieces of text; the text is the concatenation of what remains.
 using Decoder = std::function<Status(std::vector<std::string>& tokens)>;
 

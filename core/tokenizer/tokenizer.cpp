@@ -69,16 +69,19 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::loadGguf(const std::string& 
 
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::of(const Model& model)
 {
-    if (model.format() == ModelFormat::Gguf && !model.files().empty()) {
-        QL_TRY(const GgufFile file, parseGguf(model.files().front()));
-        auto inside = tok::readTokenizerGguf(file);
-        if (inside.ok() || inside.error().code != ErrorCode::TokenizerMissing)
-            return inside;
-    }
     std::error_code ignored;
     const fs::path path = model.path();
     const fs::path folder = fs::is_directory(path, ignored) ? path : path.parent_path();
-    if (isFile(folder / "tokenizer.json"))
+    const bool beside = isFile(folder / "tokenizer.json");
+    if (model.format() == ModelFormat::Gguf && !model.files().empty()) {
+        QL_TRY(const GgufFile file, parseGguf(model.files().front()));
+        auto inside = tok::readTokenizerGguf(file);
+        const bool unusable = !inside.ok() && (inside.error().code == ErrorCode::TokenizerMissing ||
+                                               inside.error().code == ErrorCode::TokenizerUnsupported);
+        if (!unusable || !beside)
+            return inside;
+    }
+    if (beside)
         return loadJson((folder / "tokenizer.json").string());
     const bool sentencePiece = isFile(folder / "tokenizer.model");
     return Error{ErrorCode::TokenizerMissing,

@@ -21,7 +21,7 @@ class Tokenizer
 public:
     virtual ~Tokenizer() = default;
 
-    /// The tokenizer of an opened model: tokenizer.json beside its files, or the vocabulary inside its GGUF.
+    /// The tokenizer of an opened model: the vocabulary inside its GGUF, or tokenizer.json beside its files.
     /// TokenizerMissing when there is none; errors as below.
     static Result<std::shared_ptr<const Tokenizer>> of(const Model& model);
     /// TokenizerInvalid (naming what is missing or contradictory: a merge whose parts are no tokens, a double id),
@@ -32,7 +32,9 @@ public:
 
     virtual std::string_view kind() const = 0; ///< "byte-level BPE", "SentencePiece BPE", "WordPiece" ...
     virtual int64_t size() const = 0;          ///< ids are below this
-    /// `addSpecial`: what the post-processor adds (beginning of text, [CLS] ... [SEP]). InvalidUtf8 names the byte.
+    /// `addSpecial`: what the post-processor adds (beginning of text, [CLS] ... [SEP]). Special tokens that stand in the
+    /// text are tokens either way. InvalidUtf8 names the byte; TokenizerUnsupported when a regular expression takes too
+    /// long; InvalidArgument beyond 1 GiB. About 25 bytes of memory per byte of text, 65 where words are not split.
     virtual Result<std::vector<int32_t>> encode(std::string_view utf8, bool addSpecial) const = 0;
     /// Ids outside the vocabulary are InvalidArgument. Bytes that form no UTF-8 become U+FFFD.
     virtual Result<std::string> decode(std::span<const int32_t> ids, bool skipSpecial) const = 0;

@@ -5,8 +5,8 @@
 
 strings.json             the strings, once for all
 KIND.tokenizer.json      a tokenizer as the PyPI package `tokenizers` (0.23.3) saves it
-KIND.golden.json         "ids" with special tokens, "plain" without (null: the same), "text" decoded with special tokens
-                         kept (null: the string itself)
+KIND.golden.json         "ids" with special tokens, "plain" without, "text" decoded from the plain ids with special tokens
+                         kept (null: the string itself), "skipped" decoded from the ids without them (null: as "text")
 spm.vocab.json           pieces, scores and types of a model trained by `sentencepiece` (0.2.3), as GGUF files hold them
 spm.golden.json          the same for it
 
@@ -226,14 +226,16 @@ def write(kind, tokenizer):
         saved["model"]["merges"][merge_index] = merge if kind != "gpt2" else " ".join(merge)  # both spellings are in use
     dump(kind + ".tokenizer.json", saved)
     tokenizer = Tokenizer.from_file(kind + ".tokenizer.json")
-    golden = {"ids": [], "plain": [], "text": []}
+    golden = {"ids": [], "plain": [], "text": [], "skipped": []}
     for text in STRINGS:
         ids = tokenizer.encode(text).ids
         plain = tokenizer.encode(text, add_special_tokens=False).ids
         decoded = tokenizer.decode(plain, skip_special_tokens=False)
         golden["ids"].append(ids)
         golden["plain"].append(None if plain == ids else plain)
+        skipped = tokenizer.decode(ids, skip_special_tokens=True)
         golden["text"].append(None if decoded == text else decoded)
+        golden["skipped"].append(None if decoded == skipped else skipped)
     if all(p is None for p in golden["plain"]):
         del golden["plain"]
     else:  # what surrounds the text is the same everywhere: a few are enough
