@@ -125,23 +125,10 @@ Result<ResolvedPolicy> resolveWeights(Backend& backend, const EvaluationRequest&
     const Model& model = *request.network->model();
     ResolvedPolicy resolved;
     QL_TRY(resolved.decisions, request.policy.resolve(model));
-    for (size_t i = 0; i < resolved.decisions.size(); ++i) {
-        Decision& decision = resolved.decisions[i];
-        const TensorInfo& tensor = model.tensors()[i];
-        resolved.changed.push_back(changesValues(decision, tensor.dtype));
-        if (decision.asStored || decision.scheme.clip != ClipMethod::Output)
-            continue;
-        const InputStatistics* input = request.calibration ? request.calibration->find(tensor.name) : nullptr;
-        QL_TRY(const TensorView view, model.view(int(i)));
-        auto found = resolveOutputClip(backend, view, decision.scheme, input, pool, {job.stop, {}});
-        if (!found.ok()) {
-            Error error = found.error();
-            if (error.where.empty())
-                error.where = tensor.name;
-            return error;
-        }
-        decision.scheme = *found;
-    }
+    for (size_t i = 0; i < resolved.decisions.size(); ++i)
+        resolved.changed.push_back(changesValues(resolved.decisions[i], model.tensors()[i].dtype));
+    QL_TRY(resolved.decisions, resolveOutputClips(backend, model, std::move(resolved.decisions),
+                                                  request.calibration.get(), pool, {job.stop, {}}));
     return resolved;
 }
 

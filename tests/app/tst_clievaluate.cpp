@@ -110,6 +110,7 @@ private Q_SLOTS:
         QTest::newRow("bad cache scheme") << QStringList{"--kv", "int9"} << "int9";
         QTest::newRow("bad activation scheme") << QStringList{"--activations", "q4_0"} << "q4_0";
         QTest::newRow("static without calibration") << QStringList{"--activations", "int8,tensor"} << "calibration";
+        QTest::newRow("clipping without calibration") << QStringList{"--scheme", "int4,clip=output"} << "calibrate";
         QTest::newRow("nothing to attribute") << QStringList{"--attribution"} << "nothing to attribute";
         QTest::newRow("no such calibration") << QStringList{"--calibration", "/no/such.gguf"} << "/no/such.gguf";
     }
