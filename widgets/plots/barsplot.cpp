@@ -215,7 +215,7 @@ bool BarsPlot::clicked(QPointF pixel, Qt::KeyboardModifiers)
     return true;
 }
 
-void BarsPlot::show(long place)
+void BarsPlot::reveal(long place)
 {
     const PlotRange now = isUpright() ? xRange() : yRange();
     const double past = std::max(0.0, double(place) + 0.5 - now.hi), before = std::max(0.0, now.lo - (double(place) - 0.5));
@@ -238,7 +238,7 @@ bool BarsPlot::keyPressed(QKeyEvent* event)
     if ((event->key() != forward && event->key() != back) || event->modifiers() & Qt::AltModifier)
         return false;
     m_focused = std::clamp(m_focused + (event->key() == forward ? 1L : -1L), 0L, long(m_order.size()) - 1);
-    show(m_focused);
+    reveal(m_focused);
     refresh(Layer::Handles);
     return true;
 }

@@ -76,7 +76,7 @@ private:
     double pixelsPerBar() const;
     QRectF barRect(double first, double last, double from, double to) const; ///< places and values to pixels
     size_t placeAt(QPointF value) const; ///< the tallest of the bars that share this pixel
-    void show(long place);               ///< pans until it is in sight
+    void reveal(long place);             ///< pans until it is in sight
     void paintBars(QPainter& painter) const;
     void paintMarked(QPainter& painter) const;
     void paintErrors(QPainter& painter) const;
