@@ -26,7 +26,11 @@ QRectF BarsPlot::barRect(double first, double last, double from, double to) cons
         to = std::max(to, floor);
     }
     if (isUpright()) {
-        const double left = toPixel(first, 1).x() - half, right = toPixel(last, 1).x() + half;
+        double left = toPixel(first, 1).x() - half, right = toPixel(last, 1).x() + half;
+        if (pixels <= kGap) { // neighbours meet without a seam
+            left = std::round(left);
+            right = std::round(right);
+        }
         const double a = toPixel(0, from).y(), b = toPixel(0, to).y();
         return {left, std::min(a, b), std::max(1.0, right - left), std::abs(a - b)};
     }
@@ -136,7 +140,7 @@ void BarsPlot::paintNames(QPainter& painter) const
             continue;
         const size_t bar = m_order[size_t(i)];
         const bool picked = qint64(bar) == m_picked;
-        painter.setPen(theme::color(picked ? Ink::Clipped : isDrawn(bar) ? Ink::AxisText : Ink::Muted));
+        painter.setPen(theme::color(picked ? Ink::Accent : isDrawn(bar) ? Ink::AxisText : Ink::Muted));
         const QRectF box(12, y - metrics.height() / 2, area.left() - 20, metrics.height());
         painter.drawText(box, Qt::AlignRight | Qt::AlignVCenter,
                          metrics.elidedText(nameOf(bar), Qt::ElideLeft, box.width()));

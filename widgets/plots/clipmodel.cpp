@@ -26,7 +26,15 @@ double rounded(double value, int digits = 4)
 
 void ClipModel::clear()
 {
+    const bool own = m_own;
     *this = {};
+    m_own = own;
+}
+
+void ClipModel::setOwn(std::optional<PlotRange> limits)
+{
+    m_own = true;
+    m_limits = limits;
 }
 
 void ClipModel::setScheme(const Scheme& scheme)
@@ -94,6 +102,8 @@ double ClipModel::fullLimit(size_t index) const
 
 std::vector<double> ClipModel::handles() const
 {
+    if (m_own)
+        return m_limits ? std::vector<double>{m_limits->lo, m_limits->hi} : std::vector<double>();
     if (!m_quantization || !traits(m_scheme.format).choosesClip)
         return {};
     if (!m_dragged)
@@ -123,6 +133,20 @@ Scheme ClipModel::moved(size_t index, double position) const
     return scheme;
 }
 
+PlotRange ClipModel::ownMoved(size_t index, double position) const
+{
+    const double lo = std::min(m_min, 0.0), hi = std::max(m_max, 0.0), magnitude = std::max(-lo, hi);
+    const auto four = [](double value) { return value < 0 ? -rounded(-value) : rounded(value); };
+    const double inward = std::max(index ? position : -position, kSmallestRatio * magnitude);
+    if (linked()) {
+        const double limit = four(std::min(inward, magnitude));
+        return {-limit, limit};
+    }
+    const double side = four(std::min(inward, index ? hi : -lo));
+    const PlotRange now = m_limits.value_or(PlotRange{lo, hi});
+    return index ? PlotRange{now.lo, side} : PlotRange{-side, now.hi};
+}
+
 void ClipModel::drag(size_t index, double position)
 {
     m_dragged = moved(index, position);
@@ -130,6 +154,9 @@ void ClipModel::drag(size_t index, double position)
 
 double ClipModel::ratio() const
 {
+    const double whole = std::max({-m_min, m_max, 0.0});
+    if (m_own)
+        return m_limits && whole > 0 ? std::clamp(std::max(-m_limits->lo, m_limits->hi) / whole, 0.0, 1.0) : 1;
     if (!m_quantization)
         return 1;
     const std::vector<double> now = handles();
@@ -142,8 +169,16 @@ double ClipModel::ratio() const
 double ClipModel::factor() const
 {
     const std::vector<double> now = handles();
-    const double width = now.empty() ? 0 : limitOf(1) - limitOf(0);
+    const double width = now.empty() || !m_quantization ? 0 : limitOf(1) - limitOf(0);
     return width > 0 ? (now[1] - now[0]) / width : 1;
+}
+
+double ClipModel::zeroPoint() const
+{
+    if (!m_quantization)
+        return 0;
+    const double scale = m_quantization->scaleMedian * factor();
+    return m_own && m_limits && !linked() && scale > 0 ? std::nearbyint(-m_limits->lo / scale) : m_quantization->zeroMedian;
 }
 
 } // namespace ql

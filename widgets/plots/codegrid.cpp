@@ -27,7 +27,7 @@ QString codeLabel(const Level& level)
     return QString::number(level.code).replace('-', QChar(0x2212));
 }
 
-CodeGrid::CodeGrid(const Quantization& quantization, bool scaleUnits, double factor)
+CodeGrid::CodeGrid(const Quantization& quantization, bool scaleUnits, double factor, double zeroPoint)
     : m_bands(!scaleUnits && quantization.scaleP95 > quantization.scaleP5)
 {
     const auto& levels = quantization.codebook.levels;
@@ -35,7 +35,7 @@ CodeGrid::CodeGrid(const Quantization& quantization, bool scaleUnits, double fac
     if (levels.empty())
         return;
     // In scale units zero points are part of the values, so that one grid is exact for every group.
-    const double zero = scaleUnits ? 0 : quantization.zeroMedian;
+    const double zero = scaleUnits ? 0 : zeroPoint;
     const double unit = (scaleUnits ? 1 : quantization.scaleMedian) * factor;
     const double low = quantization.scaleMedian > 0 ? quantization.scaleP5 / quantization.scaleMedian : 1;
     const double high = quantization.scaleMedian > 0 ? quantization.scaleP95 / quantization.scaleMedian : 1;
@@ -56,7 +56,7 @@ CodeGrid::CodeGrid(const Quantization& quantization, bool scaleUnits, double fac
         line.cellHi = i < thresholds.size() ? place(thresholds[i]) : line.at;
         line.share = i < occupancy.size() && total > 0 ? double(occupancy[i]) / total : 0;
         line.label = codeLabel(levels[i]);
-        if (std::abs(line.level - quantization.zeroMedian) < std::abs(m_lines[m_anchor].level - quantization.zeroMedian))
+        if (std::abs(line.level - zeroPoint) < std::abs(m_lines[m_anchor].level - zeroPoint))
             m_anchor = i;
     }
     // The outermost cells are open; they are drawn as wide on the outside as on the inside.

@@ -38,8 +38,8 @@ public:
     };
 
     CodeGrid() = default;
-    /// `factor` stretches the grid while a drag runs ahead of its result. In scale units the grid is exact.
-    CodeGrid(const Quantization& quantization, bool scaleUnits, double factor);
+    /// `factor` and `zeroPoint` move the grid while a drag runs ahead of its result. In scale units the grid is exact.
+    CodeGrid(const Quantization& quantization, bool scaleUnits, double factor, double zeroPoint);
 
     const std::vector<Line>& lines() const { return m_lines; }
     const Line* nearest(double x) const; ///< the level that x rounds to; null outside an empty grid

@@ -4,7 +4,6 @@
 #include "widgets/plots/distributionplot.h"
 
 #include "core/base/format.h"
-#include "widgets/plots/clipmethodname.h"
 #include "widgets/plots/labelplacement.h"
 #include "widgets/theme.h"
 
@@ -83,10 +82,10 @@ void DistributionPlot::paintHistogram(QPainter& painter) const
     outline << QPointF(toPixel(shown.left(shown.counts.size()), 1).x(), bottom);
     painter.setRenderHint(QPainter::Antialiasing, false);
     painter.setPen(Qt::NoPen);
-    painter.setBrush(faded(Ink::Weights, 120));
+    painter.setBrush(faded(m_subject.ink, 120));
     painter.drawPolygon(outline);
     painter.setRenderHint(QPainter::Antialiasing, true);
-    painter.setPen(QPen(theme::color(Ink::Weights), 1.2));
+    painter.setPen(QPen(theme::color(m_subject.ink), 1.2));
     painter.drawPolyline(outline);
 }
 
@@ -197,11 +196,11 @@ void DistributionPlot::paintOutliers(QPainter& painter) const
 std::vector<DistributionPlot::Mark> DistributionPlot::marks() const
 {
     std::vector<Mark> placed;
-    if (!m_study || m_clip.handles().empty())
+    if (m_clip.handles().empty())
         return placed;
     const QRectF area = plotArea();
-    for (size_t i = 0; i < m_study->marks.size(); ++i)
-        placed.push_back({i, toX(m_study->marks[i].limit), {}, clipMethodName(m_study->marks[i].method, m_study->marks[i].parameter)});
+    for (size_t i = 0; i < m_marks.size(); ++i)
+        placed.push_back({i, toX(m_marks[i].high), {}, m_marks[i].text});
     std::stable_sort(placed.begin(), placed.end(), [](const Mark& a, const Mark& b) { return a.at < b.at; });
     const QFontMetricsF metrics(theme::smallFont());
     std::vector<double> centres, widths;
@@ -240,7 +239,7 @@ void DistributionPlot::paintMarks(QPainter& painter) const
 {
     const QRectF area = plotArea();
     for (const Mark& mark : marks()) {
-        const bool active = isChosen(m_study->marks[mark.index], m_scheme);
+        const bool active = m_marks[mark.index].chosen;
         const QColor ink = theme::color(active ? Ink::Handle : Ink::Muted);
         const double x = std::clamp(toPixel(mark.at, 1).x(), area.left(), area.right());
         painter.setPen(QPen(ink, active ? 1.4 : 1));
@@ -251,7 +250,12 @@ void DistributionPlot::paintMarks(QPainter& painter) const
         painter.setBrush(Qt::NoBrush);
         painter.drawPath(leader);
         painter.setBrush(ink);
-        painter.drawPolygon(QPolygonF({{x - 3, area.top() - 3}, {x + 3, area.top() - 3}, {x, area.top() + 2}}));
+        const auto pointAt = [&](double at) {
+            painter.drawPolygon(QPolygonF({{at - 3, area.top() - 3}, {at + 3, area.top() - 3}, {at, area.top() + 2}}));
+        };
+        pointAt(x);
+        if (const auto low = m_marks[mark.index].low; low && xRange().contains(toX(*low)))
+            pointAt(toPixel(toX(*low), 1).x());
         if (active) {
             painter.setPen(Qt::NoPen);
             painter.setBrush(faded(Ink::Handle, 36));
@@ -282,7 +286,7 @@ void DistributionPlot::paintHandles(QPainter& painter) const
             painter.setPen(QPen(theme::color(Ink::Accent), 2));
             painter.drawRoundedRect(QRectF(at.x() - 8, at.y() - 14, 16, 28), 5, 5);
         }
-        const bool perTensor = m_scheme.granularity == Granularity::Tensor;
+        const bool perTensor = m_clip.isOwn() || m_scheme.granularity == Granularity::Tensor;
         QString text = shortText(handles[i]);
         if (!perTensor)
             text = tr("median %1").arg(text);
@@ -298,12 +302,8 @@ void DistributionPlot::paintHandles(QPainter& painter) const
 
 QString DistributionPlot::tipAt(QPointF pixel) const
 {
-    if (const auto index = markAt(pixel)) {
-        const ClipMark& mark = m_study->marks[*index];
-        return tr("%1 puts the limit at %2 (%3 of the range), mean squared error %4.\nClick to use it (key %5).")
-            .arg(clipMethodName(mark.method, mark.parameter), shortText(mark.limit), shortText(mark.ratio), shortText(mark.mse))
-            .arg(*index + 1);
-    }
+    if (const auto index = markAt(pixel))
+        return m_marks[*index].tip + '\n' + tr("Click to use it (key %1).").arg(*index + 1);
     if (handleAt(pixel))
         return tr("Clip limit: values outside are stored as the outermost level.\n"
                   "Drag it, or press Left and Right (with Shift in fine steps).");

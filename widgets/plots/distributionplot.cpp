@@ -4,8 +4,7 @@
 
 #include "core/base/format.h"
 #include "widgets/plots/binning.h"
-
-#include <QKeyEvent>
+#include "widgets/plots/clipmethodname.h"
 
 #include <algorithm>
 #include <cmath>
@@ -13,7 +12,6 @@
 namespace ql {
 namespace {
 
-constexpr double kGrip = 7;            // pixels around a handle that take hold of it
 constexpr double kColumnPixels = 2;
 constexpr double kHomeSigmas = 6;
 
@@ -27,9 +25,15 @@ QString countText(uint64_t count)
 DistributionPlot::DistributionPlot(QWidget* parent)
     : PlotView(parent)
 {
-    setAccessibleName(tr("Distribution of the weights"));
+    setSubject({tr("Distribution of the weights"), tr("Weight value"), tr("weight"), QStringLiteral("w"), Ink::Weights});
     setEmptyText(tr("The distribution appears here as soon as the tensor is read…"));
     setTopMargin(52);
+}
+
+void DistributionPlot::setSubject(const Subject& subject)
+{
+    m_subject = subject;
+    setAccessibleName(subject.name);
     updateAxes();
 }
 
@@ -39,6 +43,8 @@ void DistributionPlot::clear()
     m_quantization.reset();
     m_pending.reset();
     m_study.reset();
+    m_marks.clear();
+    m_limits.reset();
     m_clip.clear();
     m_grid = {};
     m_dragged.reset();
@@ -56,6 +62,7 @@ void DistributionPlot::setScheme(const Scheme& scheme)
 {
     m_scheme = scheme;
     m_clip.setScheme(scheme);
+    updateMarks();
     if (m_quantization) {
         const Scheme& shown = m_quantization->provenance.scheme;
         if (scheme.format != shown.format || scheme.symmetry != shown.symmetry || scheme.range != shown.range) {
@@ -83,7 +90,7 @@ void DistributionPlot::setQuantization(const Shared<Quantization>& quantization)
     }
     m_quantization = quantization;
     m_clip.setQuantization(quantization);
-    m_grid = quantization ? CodeGrid(*quantization, m_xMode == XMode::ScaleUnits, m_clip.factor()) : CodeGrid();
+    updateGrid();
     setPreview(quantization && quantization->provenance.preview);
     if (m_dragged && !m_overlays.testFlag(Quantized)) {
         refresh(Layer::Codes);
@@ -97,7 +104,43 @@ void DistributionPlot::setClipStudy(const Shared<ClipStudy>& study)
 {
     m_study = study;
     m_clip.setStudy(study);
+    updateMarks();
     refresh(Layer::Handles);
+}
+
+void DistributionPlot::updateMarks()
+{
+    if (!m_study)
+        return;
+    m_marks.clear();
+    for (const ClipMark& mark : m_study->marks) {
+        const QString name = clipMethodName(mark.method, mark.parameter);
+        m_marks.push_back({name,
+                           tr("%1 puts the limit at %2 (%3 of the range), mean squared error %4.")
+                               .arg(name, shortText(mark.limit), shortText(mark.ratio), shortText(mark.mse)),
+                           mark.limit, {}, isChosen(mark, m_scheme)});
+    }
+}
+
+void DistributionPlot::setMarks(std::vector<MethodMark> marks)
+{
+    m_study.reset();
+    m_marks = std::move(marks);
+    refresh(Layer::Handles);
+}
+
+void DistributionPlot::setLimits(std::optional<PlotRange> limits)
+{
+    m_limits = limits;
+    m_clip.setOwn(limits);
+    updateGrid();
+    refresh();
+}
+
+void DistributionPlot::updateGrid()
+{
+    m_grid = m_quantization ? CodeGrid(*m_quantization, m_xMode == XMode::ScaleUnits, m_clip.factor(), m_clip.zeroPoint())
+                            : CodeGrid();
 }
 
 void DistributionPlot::setXMode(XMode mode)
@@ -105,8 +148,7 @@ void DistributionPlot::setXMode(XMode mode)
     if (mode == m_xMode)
         return;
     m_xMode = mode;
-    if (m_quantization)
-        m_grid = CodeGrid(*m_quantization, mode == XMode::ScaleUnits, m_clip.factor());
+    updateGrid();
     updateAxes();
     resetView();
 }
@@ -133,11 +175,11 @@ void DistributionPlot::updateAxes()
 {
     const bool scaleUnits = m_xMode == XMode::ScaleUnits;
     const bool zeroPoint = m_scheme.symmetry == Symmetry::Asymmetric;
-    const QString scaled = zeroPoint ? tr("Weight ÷ scale + zero point of its group (scale units)")
-                                     : tr("Weight ÷ scale of its group (scale units)");
-    setTitles(scaleUnits ? scaled : tr("Weight value"),
+    const QString scaled = zeroPoint ? tr("%1 ÷ scale + zero point of its group (scale units)")
+                                     : tr("%1 ÷ scale of its group (scale units)");
+    setTitles(scaleUnits ? scaled.arg(m_subject.axis) : m_subject.axis,
               m_yMode == YMode::Counts ? tr("Values per bin")
-                                       : (scaleUnits ? tr("Share per scale unit") : tr("Share per unit of weight")));
+                                       : (scaleUnits ? tr("Share per scale unit") : tr("Share per unit of %1").arg(m_subject.noun)));
     if (scaleUnits && m_quantization && !m_grid.lines().empty()) {
         const double lo = m_grid.lines().front().at, hi = m_grid.lines().back().at;
         const double margin = 0.08 * (hi - lo);
@@ -225,172 +267,11 @@ PlotRange DistributionPlot::fitY(PlotRange x) const
     return {0, std::max(most, 1.0) * 1.12 * unit};
 }
 
-std::optional<size_t> DistributionPlot::handleAt(QPointF pixel) const
-{
-    if (!QRectF(plotArea()).adjusted(-kGrip, 0, kGrip, 0).contains(pixel))
-        return std::nullopt;
-    const size_t count = m_clip.handles().size();
-    std::optional<size_t> found;
-    for (size_t i = 0; i < count; ++i) {
-        const double distance = std::abs(handlePixel(i).x() - pixel.x());
-        if (distance <= kGrip && (!found || distance < std::abs(handlePixel(*found).x() - pixel.x())))
-            found = i;
-    }
-    return found;
-}
-
-QPointF DistributionPlot::handlePixel(size_t index) const
-{
-    const QRectF area = plotArea();
-    const std::vector<double> handles = m_clip.handles();
-    if (index >= handles.size())
-        return {};
-    // A limit beyond the view waits at the edge, where it can still be grabbed.
-    const double x = std::clamp(toPixel(toX(handles[index]), 0).x(), area.left(), area.right());
-    return {x, area.top() + area.height() * 0.35};
-}
-
-void DistributionPlot::moveHandle(size_t index, double weight, bool finished)
-{
-    const Scheme scheme = m_clip.moved(index, weight);
-    m_clip.drag(index, weight);
-    if (m_quantization)
-        m_grid = CodeGrid(*m_quantization, m_xMode == XMode::ScaleUnits, m_clip.factor());
-    refresh(Layer::Codes);
-    refresh(Layer::Handles);
-    Q_EMIT schemeEdited(scheme, finished);
-}
-
-bool DistributionPlot::takeDrag(QPointF pixel, Qt::KeyboardModifiers modifiers)
-{
-    if (modifiers & Qt::ControlModifier && m_xMode == XMode::Values && plotArea().contains(pixel.toPoint())) {
-        m_brushing = true;
-        m_brushLo = m_brushHi = toValue(pixel).x();
-        return true;
-    }
-    m_dragged = handleAt(pixel);
-    if (!m_dragged)
-        return false;
-    m_focused = *m_dragged;
-    m_before = m_scheme;
-    m_dragOffset = handlePixel(*m_dragged).x() - pixel.x();
-    m_dragMoved = false;
-    return true;
-}
-
-void DistributionPlot::dragTo(QPointF pixel)
-{
-    if (m_brushing) {
-        m_brushHi = toValue(pixel).x();
-        refresh(Layer::Handles);
-    } else if (m_dragged && (m_dragMoved || std::abs(handlePixel(*m_dragged).x() - m_dragOffset - pixel.x()) >= 1)) {
-        m_dragMoved = true;
-        moveHandle(*m_dragged, toWeight(toValue(pixel + QPointF(m_dragOffset, 0)).x()), false);
-    }
-}
-
-void DistributionPlot::dragEnd(bool cancelled)
-{
-    if (m_brushing) {
-        m_brushing = false;
-        const bool removed = cancelled || std::abs(toPixel(m_brushLo, 0).x() - toPixel(m_brushHi, 0).x()) < 3;
-        if (m_brushLo > m_brushHi)
-            std::swap(m_brushLo, m_brushHi);
-        if (removed) {
-            m_brushLo = 1;
-            m_brushHi = 0;
-        }
-        refresh(Layer::Handles);
-        Q_EMIT rangeBrushed(m_brushLo, m_brushHi);
-        return;
-    }
-    if (!m_dragged)
-        return;
-    const size_t index = *m_dragged;
-    m_dragged.reset();
-    if (m_dragMoved) {
-        if (cancelled)
-            m_clip.setScheme(m_before);
-        Q_EMIT schemeEdited(cancelled ? m_before : m_clip.moved(index, m_clip.handles()[index]), true);
-    }
-    adoptPending();
-    refresh();
-}
-
-void DistributionPlot::adoptPending()
-{
-    if (m_pending)
-        setQuantization(std::exchange(m_pending, nullptr));
-}
-
-bool DistributionPlot::clicked(QPointF pixel, Qt::KeyboardModifiers)
-{
-    const auto mark = markAt(pixel);
-    if (mark)
-        adopt(m_study->marks[*mark]);
-    return mark.has_value();
-}
-
-void DistributionPlot::adopt(const ClipMark& mark)
-{
-    Scheme scheme = m_scheme;
-    scheme.clip = mark.method;
-    scheme.clipParameter = mark.parameter;
-    Q_EMIT schemeEdited(scheme, true);
-}
-
-Qt::CursorShape DistributionPlot::cursorAt(QPointF pixel) const
-{
-    if (markAt(pixel))
-        return Qt::PointingHandCursor;
-    return handleAt(pixel) ? Qt::SizeHorCursor : Qt::ArrowCursor;
-}
-
-bool DistributionPlot::keyPressed(QKeyEvent* event)
-{
-    const int digit = event->key() - Qt::Key_1;
-    if (m_study && digit >= 0 && digit < int(m_study->marks.size()) && event->modifiers() == Qt::NoModifier) {
-        adopt(m_study->marks[size_t(digit)]);
-        return true;
-    }
-    const bool arrow = event->key() == Qt::Key_Left || event->key() == Qt::Key_Right;
-    const std::vector<double> handles = m_clip.handles();
-    if (!arrow || handles.empty() || event->modifiers() & Qt::AltModifier)
-        return false;
-    const double share = event->modifiers() & Qt::ShiftModifier ? 0.002 : 0.01;
-    const double from = handles[m_focused];
-    const double step = share * std::max(-handles[0], handles[1]);
-    m_keyEdit = true;
-    moveHandle(m_focused, from + (event->key() == Qt::Key_Right ? step : -step), false);
-    return true;
-}
-
-void DistributionPlot::keyReleaseEvent(QKeyEvent* event)
-{
-    PlotView::keyReleaseEvent(event);
-    if (m_keyEdit && !event->isAutoRepeat()) {
-        m_keyEdit = false;
-        Q_EMIT schemeEdited(m_clip.moved(m_focused, m_clip.handles()[m_focused]), true);
-    }
-}
-
-bool DistributionPlot::focusNextPrevChild(bool next)
-{
-    const bool two = m_clip.handles().size() == 2 && !m_clip.linked();
-    if (two && (m_focused == 0) == next) {
-        m_focused = next ? 1 : 0;
-        refresh(Layer::Handles);
-        return true;
-    }
-    m_focused = two && next ? 0 : 1;
-    return PlotView::focusNextPrevChild(next);
-}
-
 QString DistributionPlot::readout(QPointF value) const
 {
     const Columns shown = columns(xRange());
     QStringList lines;
-    lines << (m_xMode == XMode::Values ? tr("weight %1") : tr("w/s %1")).arg(shortText(value.x(), 4));
+    lines << tr("%1 %2").arg(m_xMode == XMode::Values ? m_subject.noun : m_subject.symbol + "/s", shortText(value.x(), 4));
     const double at = (value.x() - shown.first) / shown.width;
     const double count = at >= 0 && at < double(shown.counts.size()) ? shown.counts[size_t(at)] : 0;
     lines << tr("%1 values in this bin (%2 %)").arg(countText(uint64_t(count)), shortText(100 * count / total()));
@@ -405,7 +286,8 @@ PlotTable DistributionPlot::table() const
 {
     PlotTable numbers;
     const bool values = m_xMode == XMode::Values;
-    numbers.header = {values ? tr("from (weight)") : tr("from (w/s)"), values ? tr("to (weight)") : tr("to (w/s)"),
+    const QString unit = values ? m_subject.noun : m_subject.symbol + "/s";
+    numbers.header = {tr("from (%1)").arg(unit), tr("to (%1)").arg(unit),
                    tr("values"), tr("density"), tr("code"), tr("level")};
     if (!hasData())
         return numbers;

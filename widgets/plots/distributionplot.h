@@ -9,6 +9,7 @@
 #include "widgets/plots/clipmodel.h"
 #include "widgets/plots/codegrid.h"
 #include "widgets/plots/plotview.h"
+#include "widgets/theme.h"
 
 #include <optional>
 
@@ -23,13 +24,33 @@ public:
     enum Overlay { Codes = 1, Occupancy = 2, NormalFit = 4, Quantized = 8, Outliers = 16 };
     Q_DECLARE_FLAGS(Overlays, Overlay)
 
+    /// Whose values these are; weights unless told otherwise.
+    struct Subject {
+        QString name;   ///< "Distribution of the weights", for accessibility
+        QString axis;   ///< "Weight value"
+        QString noun;   ///< "weight"
+        QString symbol; ///< "w"
+        Ink ink;
+    };
+    /// Where a method puts the limits, above the plot.
+    struct MethodMark {
+        QString text, tip;
+        double high = 0;
+        std::optional<double> low; ///< marked without a name
+        bool chosen = false;
+    };
+
     explicit DistributionPlot(QWidget* parent = nullptr);
 
+    void setSubject(const Subject& subject);
     void clear();
     void setScheme(const Scheme& scheme);
     void setDistribution(const Shared<Distribution>& distribution);
     void setQuantization(const Shared<Quantization>& quantization);
     void setClipStudy(const Shared<ClipStudy>& study);
+    void setMarks(std::vector<MethodMark> marks); ///< instead of those of a clip study; see markChosen
+    /// Handles that stand for limits instead of a scheme's clip method: see limitsMoved. Nothing: no handles.
+    void setLimits(std::optional<PlotRange> limits);
 
     XMode xMode() const { return m_xMode; }
     void setXMode(XMode mode);
@@ -42,7 +63,7 @@ public:
 
     const ClipModel& clip() const { return m_clip; }
     QPointF handlePixel(size_t index) const; ///< where handle 0 (low) or 1 (high) can be grabbed
-    QPointF markPixel(size_t index) const;   ///< where method mark `index` of the clip study can be clicked
+    QPointF markPixel(size_t index) const;   ///< where method mark `index` can be clicked
 
     PlotTable table() const override;
     bool hasData() const override;
@@ -50,6 +71,8 @@ public:
 
 Q_SIGNALS:
     void schemeEdited(const ql::Scheme& scheme, bool finished);
+    void limitsMoved(double lo, double hi, bool finished);
+    void markChosen(int index);
     void rangeBrushed(double lo, double hi); ///< weight units; lo > hi: removed
 
 protected:
@@ -68,7 +91,7 @@ protected:
 
 private:
     struct Mark {
-        size_t index;  ///< in ClipStudy::marks
+        size_t index;  ///< in m_marks
         double at;     ///< x of its limit
         QRectF label;  ///< where its name stands, pixels
         QString text;
@@ -85,7 +108,9 @@ private:
     std::optional<size_t> markAt(QPointF pixel) const;
     void moveHandle(size_t index, double weight, bool finished);
     void adoptPending();
-    void adopt(const ClipMark& mark);
+    void adopt(size_t mark);
+    void updateMarks();
+    void updateGrid();
     Columns columns(PlotRange x) const;
     void paintHistogram(QPainter& painter) const;
     void paintCurve(QPainter& painter) const;
@@ -101,6 +126,8 @@ private:
     Shared<Quantization> m_quantization;
     Shared<Quantization> m_pending; ///< arrived during a drag in scale units, where it would move the axis
     Shared<ClipStudy> m_study;
+    Subject m_subject;
+    std::vector<MethodMark> m_marks;
     ClipModel m_clip;
     CodeGrid m_grid;
     XMode m_xMode = XMode::Values;
@@ -112,6 +139,7 @@ private:
     double m_dragOffset = 0; ///< pixels between pointer and handle
     double m_brushLo = 1, m_brushHi = 0;
     Scheme m_before;
+    std::optional<PlotRange> m_limits, m_limitsBefore;
 };
 
 Q_DECLARE_OPERATORS_FOR_FLAGS(DistributionPlot::Overlays)
