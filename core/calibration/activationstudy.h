@@ -17,6 +17,7 @@ struct ActivationStudy {
     Shared<Distribution> distribution;   ///< as for weights, so that the same plot draws it
     Shared<Quantization> quantization;   ///< grid, scales, errors and occupancy under the scheme
     std::vector<RangeMark> marks;        ///< the calibration methods side by side
+    /// Where only second moments are known, channelMin and channelMax are empty and channelAbsMax holds their roots.
     std::vector<float> channelMin, channelMax, channelAbsMax;
     std::vector<double> channelRms;      ///< all that importance matrices tell
     std::vector<double> channelError;    ///< mean squared error of each channel
