@@ -18,22 +18,40 @@ QString fromView(std::string_view text)
 
 } // namespace
 
-FormatCombo::FormatCombo(QWidget* parent) : QComboBox(parent)
+FormatCombo::FormatCombo(QWidget* parent) : FormatCombo([](Format) { return true; }, {}, parent) {}
+
+FormatCombo::FormatCombo(bool (*takes)(Format), const QString& off, QWidget* parent) : QComboBox(parent), m_off(off)
+{
+    fill(takes);
+    setMaxVisibleItems(40);
+    setPlaceholderText(tr("mixed"));
+    connect(this, &QComboBox::activated, this, [this] {
+        if (const auto chosen = format())
+            Q_EMIT formatChosen(*chosen);
+        else
+            Q_EMIT offChosen();
+    });
+}
+
+void FormatCombo::fill(bool (*takes)(Format))
 {
     auto* items = new QStandardItemModel(this);
+    if (!m_off.isEmpty())
+        items->appendRow(new QStandardItem(m_off));
     QStringList sections;
     for (const FormatTraits& format : schemeTable()) {
-        if (const QString section = fromView(format.section); !sections.contains(section))
+        if (const QString section = fromView(format.section); takes(format.format) && !sections.contains(section))
             sections << section;
     }
-    sections.append(sections.takeFirst()); // "Keep" leads the table and closes the menu
+    if (m_off.isEmpty())
+        sections.append(sections.takeFirst()); // "Keep" leads the table and closes the menu
     for (const QString& section : sections) {
         auto* heading = new QStandardItem(section);
         heading->setFlags(Qt::NoItemFlags);
         heading->setFont(theme::smallFont());
         items->appendRow(heading);
         for (const FormatTraits& format : schemeTable()) {
-            if (fromView(format.section) != section)
+            if (fromView(format.section) != section || !takes(format.format))
                 continue;
             auto* item = new QStandardItem(fromView(format.label));
             item->setData(int(format.format), Qt::UserRole);
@@ -42,12 +60,6 @@ FormatCombo::FormatCombo(QWidget* parent) : QComboBox(parent)
         }
     }
     setModel(items);
-    setMaxVisibleItems(40);
-    setPlaceholderText(tr("mixed"));
-    connect(this, &QComboBox::activated, this, [this] {
-        if (const auto chosen = format())
-            Q_EMIT formatChosen(*chosen);
-    });
 }
 
 std::optional<Format> FormatCombo::format() const
@@ -59,8 +71,10 @@ std::optional<Format> FormatCombo::format() const
 void FormatCombo::setFormat(std::optional<Format> format)
 {
     const QSignalBlocker blocker(this);
-    setCurrentIndex(format ? findData(int(*format)) : -1);
-    setToolTip(format ? fromView(traits(*format).summary) : tr("The selected tensors have different formats."));
+    setCurrentIndex(format ? findData(int(*format)) : m_off.isEmpty() ? -1 : 0);
+    setToolTip(format             ? fromView(traits(*format).summary)
+               : m_off.isEmpty() ? tr("The selected tensors have different formats.")
+                                 : tr("Kept in full precision: choose a format to quantize."));
 }
 
 } // namespace ql

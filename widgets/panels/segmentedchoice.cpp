@@ -72,8 +72,20 @@ void SegmentedChoice::setRoomy()
 
 void SegmentedChoice::setOptionToolTip(int option, const QString& text)
 {
-    if (QAbstractButton* button = m_buttons->button(option))
+    if (QAbstractButton* button = m_buttons->button(option)) {
         button->setToolTip(text);
+        while (m_tips.size() <= option)
+            m_tips << QString();
+        m_tips[option] = text;
+    }
+}
+
+void SegmentedChoice::setOptionEnabled(int option, bool enabled, const QString& why)
+{
+    if (QAbstractButton* button = m_buttons->button(option)) {
+        button->setEnabled(enabled);
+        button->setToolTip(enabled ? m_tips.value(option) : why);
+    }
 }
 
 } // namespace ql

@@ -19,6 +19,8 @@ public:
     void setCurrent(int option);   ///< emits nothing
     void setRoomy();               ///< padded as toolbars are, instead of as narrow as docks need
     void setOptionToolTip(int option, const QString& text);
+    /// A disabled option says why in its tooltip; enabling gives it back the one that was set.
+    void setOptionEnabled(int option, bool enabled, const QString& why = {});
 
 Q_SIGNALS:
     void chosen(int option); ///< by the user
@@ -28,6 +30,7 @@ protected:
 
 private:
     QButtonGroup* m_buttons;
+    QStringList m_tips;
 };
 
 } // namespace ql

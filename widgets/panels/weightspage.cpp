@@ -4,6 +4,7 @@
 
 #include "core/quant/schemetable.h"
 #include "widgets/panels/inlinebar.h"
+#include "widgets/panels/plotbar.h"
 #include "widgets/panels/segmentedchoice.h"
 #include "widgets/plots/channelsplot.h"
 #include "widgets/plots/clipsweepplot.h"
@@ -27,37 +28,6 @@ namespace ql {
 namespace {
 
 constexpr quint32 kStateVersion = 1;
-
-QToolButton* makeToggle(const QString& text, const QString& tip)
-{
-    auto* button = new QToolButton;
-    button->setText(text);
-    button->setToolTip(tip);
-    button->setCheckable(true);
-    button->setFocusPolicy(Qt::StrongFocus);
-    return button;
-}
-
-/// A button whose menu holds the actions of a plot.
-QToolButton* makePlotMenu(const QString& name)
-{
-    auto* button = new QToolButton;
-    button->setIcon(theme::icon("export"));
-    button->setToolTip(name);
-    button->setAccessibleName(name);
-    button->setPopupMode(QToolButton::InstantPopup);
-    button->setFocusPolicy(Qt::StrongFocus);
-    button->setMenu(new QMenu(button));
-    return button;
-}
-
-QHBoxLayout* makeRow()
-{
-    auto* row = new QHBoxLayout;
-    row->setContentsMargins(theme::kSpacing, 4, theme::kSpacing, 4);
-    row->setSpacing(theme::kSpacing);
-    return row;
-}
 
 } // namespace
 
@@ -101,7 +71,7 @@ struct WeightsPage::Private {
 QWidget* WeightsPage::Private::makeFirst()
 {
     auto* panel = new QWidget;
-    auto* row = makeRow();
+    auto* row = plotbar::row();
     xMode = new SegmentedChoice({tr("Values"), tr("Scale units")});
     xMode->setRoomy();
     xMode->setAccessibleName(tr("Horizontal axis"));
@@ -109,8 +79,8 @@ QWidget* WeightsPage::Private::makeFirst()
                                   "scale is drawn, with the 5–95 % spread of scales above each line."));
     xMode->setOptionToolTip(1, tr("Every weight divided by the scale of its group.\nHere one grid is exact for every "
                                   "group."));
-    counts = makeToggle(tr("Counts"), tr("Vertical axis: values per bin instead of density"));
-    logCounts = makeToggle(tr("Log"), tr("Logarithmic vertical axis: shows the tails"));
+    counts = plotbar::toggle(tr("Counts"), tr("Vertical axis: values per bin instead of density"));
+    logCounts = plotbar::toggle(tr("Log"), tr("Logarithmic vertical axis: shows the tails"));
     overlays = new QToolButton;
     overlays->setText(tr("Overlays ▾"));
     overlays->setToolTip(tr("What is drawn on top of the histogram"));
@@ -124,7 +94,7 @@ QWidget* WeightsPage::Private::makeFirst()
     partChip->setFocusPolicy(Qt::StrongFocus);
     partChip->setToolTip(tr("Back to the whole tensor"));
     partChip->hide();
-    QToolButton* menu = makePlotMenu(tr("Copy or save this plot"));
+    QToolButton* menu = plotbar::menu(tr("Copy or save this plot"));
     menu->menu()->addActions(distribution->actions());
     row->addWidget(xMode);
     row->addWidget(counts);
@@ -165,7 +135,7 @@ void WeightsPage::Private::addOverlays()
 QWidget* WeightsPage::Private::makeSecond()
 {
     auto* panel = new QWidget;
-    auto* row = makeRow();
+    auto* row = plotbar::row();
     second = new SegmentedChoice({tr("Clip sweep"), tr("Error"), tr("Occupancy"), tr("Formats"), tr("Channels")});
     second->setAccessibleName(tr("Second plot"));
     const QStringList tips{tr("Mean squared error against the clip ratio, with the four methods marked"),
@@ -179,8 +149,8 @@ QWidget* WeightsPage::Private::makeSecond()
     measure->addItems({tr("Max |w|"), tr("Scale"), tr("RMS error"), tr("Rel. error")}); // the axis spells it out
     measure->setAccessibleName(tr("Measure of the channels"));
     measure->setToolTip(tr("Relative error: ‖x̂ − x‖ ÷ ‖x‖ of the channel, in percent"));
-    sorted = makeToggle(tr("Sort"), tr("Largest first instead of channel order"));
-    secondMenu = makePlotMenu(tr("Copy or save this plot"));
+    sorted = plotbar::toggle(tr("Sort"), tr("Largest first instead of channel order"));
+    secondMenu = plotbar::menu(tr("Copy or save this plot"));
     row->addWidget(second);
     row->addStretch();
     row->addWidget(measure);
