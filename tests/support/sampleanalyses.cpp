@@ -58,6 +58,13 @@ SampleAnalyses::SampleAnalyses(int64_t rows, int64_t cols, double freedom, int o
         m_weights[size_t(i) * 997 % m_weights.size()] = float((i % 2 ? -0.8 : 0.8) * (1 + 0.02 * i));
 }
 
+SampleAnalyses::SampleAnalyses(int64_t rows, int64_t cols, std::vector<float> values)
+    : m_rows(rows)
+    , m_cols(cols)
+    , m_weights(std::move(values))
+{
+}
+
 Provenance SampleAnalyses::provenance(const Scheme& scheme) const
 {
     Provenance origin;

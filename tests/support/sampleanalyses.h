@@ -17,6 +17,9 @@ public:
     /// The first `outliers` values are replaced by 40 standard deviations, alternating in sign.
     SampleAnalyses(int64_t rows, int64_t cols, double freedom = 6, int outliers = 0, unsigned seed = 1);
 
+    /// Of these values instead; rows * cols of them.
+    SampleAnalyses(int64_t rows, int64_t cols, std::vector<float> values);
+
     int64_t rows() const { return m_rows; }
     int64_t cols() const { return m_cols; }
     const std::vector<float>& weights() const { return m_weights; }

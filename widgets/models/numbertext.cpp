@@ -37,6 +37,14 @@ QString signedNumberText(double value, int digits)
     return value > 0 ? QLatin1Char('+') + numberText(value, digits) : numberText(value, digits);
 }
 
+QString wholeText(quint64 count)
+{
+    QString text = QString::number(count);
+    for (qsizetype at = text.size() - 3; at > 0; at -= 3)
+        text.insert(at, QLatin1Char(','));
+    return text;
+}
+
 ColumnUnit bytesUnit(double largest)
 {
     static const char* const names[] = {"B", "kB", "MB", "GB", "TB"};

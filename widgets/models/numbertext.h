@@ -14,6 +14,9 @@ QString numberText(double value, int digits = 3);
 /// The same with an explicit sign, for changes: "+1.23", "−0.40"; "0" without one.
 QString signedNumberText(double value, int digits = 3);
 
+/// A whole count in full, thousands parted: "32,768".
+QString wholeText(quint64 count);
+
 /// Stands where a figure is still to come.
 inline const QString kPendingText = QStringLiteral("…");
 /// Stands where there is nothing to know.

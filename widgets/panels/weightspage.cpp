@@ -3,6 +3,7 @@
 #include "widgets/panels/weightspage.h"
 
 #include "core/quant/schemetable.h"
+#include "widgets/panels/distributionbar.h"
 #include "widgets/panels/inlinebar.h"
 #include "widgets/panels/plotbar.h"
 #include "widgets/panels/segmentedchoice.h"
@@ -43,12 +44,10 @@ struct WeightsPage::Private {
     FormatsPlot* formats = new FormatsPlot;
     ChannelsPlot* channels = new ChannelsPlot;
 
-    SegmentedChoice* xMode = nullptr;
+    DistributionBar* bar = nullptr;
     SegmentedChoice* second = nullptr;
-    QToolButton *logCounts = nullptr, *counts = nullptr, *overlays = nullptr, *partChip = nullptr;
-    QToolButton *sorted = nullptr, *secondMenu = nullptr;
+    QToolButton *partChip = nullptr, *sorted = nullptr, *secondMenu = nullptr;
     QComboBox* measure = nullptr;
-    QList<QAction*> overlayActions;
     QSplitter* splitter = nullptr;
     QStackedWidget *plots = nullptr, *whole = nullptr;
     QLabel* failure = nullptr;
@@ -58,10 +57,8 @@ struct WeightsPage::Private {
     QList<PlotView*> views() const { return {distribution, sweep, error, occupancy, formats, channels}; }
     QWidget* makeFirst();
     QWidget* makeSecond();
-    void addOverlays();
     void connectPlots();
     void showSecond();
-    void setXMode(int index);
     void updateCaption();
     void explainEmptiness(); ///< a plot that stays empty says why
     void updateSweep() { sweep->setCurrent(scheme, distribution->clip().ratio()); }
@@ -71,65 +68,23 @@ struct WeightsPage::Private {
 QWidget* WeightsPage::Private::makeFirst()
 {
     auto* panel = new QWidget;
-    auto* row = plotbar::row();
-    xMode = new SegmentedChoice({tr("Values"), tr("Scale units")});
-    xMode->setRoomy();
-    xMode->setAccessibleName(tr("Horizontal axis"));
-    xMode->setOptionToolTip(0, tr("Horizontal axis in weight units.\nGroups have their own grids: the one of the median "
-                                  "scale is drawn, with the 5–95 % spread of scales above each line."));
-    xMode->setOptionToolTip(1, tr("Every weight divided by the scale of its group.\nHere one grid is exact for every "
-                                  "group."));
-    counts = plotbar::toggle(tr("Counts"), tr("Vertical axis: values per bin instead of density"));
-    logCounts = plotbar::toggle(tr("Log"), tr("Logarithmic vertical axis: shows the tails"));
-    overlays = new QToolButton;
-    overlays->setText(tr("Overlays ▾"));
-    overlays->setToolTip(tr("What is drawn on top of the histogram"));
-    overlays->setPopupMode(QToolButton::InstantPopup);
-    overlays->setFocusPolicy(Qt::StrongFocus);
-    overlays->setMenu(new QMenu(overlays));
-    addOverlays();
+    bar = new DistributionBar(distribution);
+    bar->setXTips(tr("Horizontal axis in weight units.\nGroups have their own grids: the one of the median scale is drawn, "
+                     "with the 5–95 % spread of scales above each line."),
+                  tr("Every weight divided by the scale of its group.\nHere one grid is exact for every group."));
     partChip = new QToolButton;
     partChip->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
     partChip->setIcon(theme::icon("close"));
     partChip->setFocusPolicy(Qt::StrongFocus);
     partChip->setToolTip(tr("Back to the whole tensor"));
     partChip->hide();
-    QToolButton* menu = plotbar::menu(tr("Copy or save this plot"));
-    menu->menu()->addActions(distribution->actions());
-    row->addWidget(xMode);
-    row->addWidget(counts);
-    row->addWidget(logCounts);
-    row->addWidget(overlays);
-    row->addWidget(partChip);
-    row->addStretch();
-    row->addWidget(menu);
+    bar->insert(partChip);
     auto* layout = new QVBoxLayout(panel);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(0);
-    layout->addLayout(row);
+    layout->addWidget(bar);
     layout->addWidget(distribution, 1);
     return panel;
-}
-
-void WeightsPage::Private::addOverlays()
-{
-    const std::pair<DistributionPlot::Overlay, QString> entries[] = {
-        {DistributionPlot::Codes, tr("Code grid")},
-        {DistributionPlot::Occupancy, tr("Occupancy of the codes")},
-        {DistributionPlot::Outliers, tr("Values beyond the view")},
-        {DistributionPlot::NormalFit, tr("Normal distribution with the same mean and deviation")},
-        {DistributionPlot::Quantized, tr("Quantized distribution")},
-    };
-    for (const auto& [overlay, text] : entries) {
-        QAction* action = overlays->menu()->addAction(text);
-        action->setCheckable(true);
-        action->setChecked(distribution->overlays().testFlag(overlay));
-        overlayActions << action;
-        QObject::connect(action, &QAction::toggled, distribution, [this, flag = overlay](bool on) {
-            DistributionPlot::Overlays now = distribution->overlays();
-            distribution->setOverlays(now.setFlag(flag, on));
-        });
-    }
 }
 
 QWidget* WeightsPage::Private::makeSecond()
@@ -178,11 +133,6 @@ void WeightsPage::Private::connectPlots()
     QObject::connect(distribution, &DistributionPlot::rangeBrushed, page, &WeightsPage::rangeBrushed);
     QObject::connect(channels, &ChannelsPlot::channelPicked, page, &WeightsPage::channelPicked);
     QObject::connect(partChip, &QToolButton::clicked, page, [this] { Q_EMIT page->channelPicked(-1); });
-    QObject::connect(xMode, &SegmentedChoice::chosen, page, [this](int index) { setXMode(index); });
-    QObject::connect(counts, &QToolButton::toggled, distribution, [this](bool on) {
-        distribution->setYMode(on ? DistributionPlot::YMode::Counts : DistributionPlot::YMode::Density);
-    });
-    QObject::connect(logCounts, &QToolButton::toggled, distribution, &DistributionPlot::setLogarithmic);
     QObject::connect(measure, &QComboBox::currentIndexChanged, channels,
                      [this](int index) { channels->setMeasure(ChannelsPlot::Measure(index)); });
     QObject::connect(sorted, &QToolButton::toggled, channels, &ChannelsPlot::setSorted);
@@ -198,12 +148,6 @@ void WeightsPage::Private::edited(const Scheme& changed, bool finished)
 {
     updateSweep();
     Q_EMIT page->schemeEdited(changed, finished);
-}
-
-void WeightsPage::Private::setXMode(int index)
-{
-    xMode->setCurrent(index);
-    distribution->setXMode(index == 1 ? DistributionPlot::XMode::ScaleUnits : DistributionPlot::XMode::Values);
 }
 
 void WeightsPage::Private::explainEmptiness()
@@ -268,7 +212,6 @@ WeightsPage::WeightsPage(QWidget* parent)
     layout->addWidget(d->notice);
     layout->addWidget(d->whole, 1);
     d->connectPlots();
-    d->setXMode(0);
     d->second->setCurrent(0);
     d->showSecond();
 }
@@ -371,8 +314,9 @@ QByteArray WeightsPage::saveState() const
     QByteArray state;
     QDataStream stream(&state, QIODevice::WriteOnly);
     stream.setVersion(QDataStream::Qt_6_0);
-    stream << kStateVersion << qint32(d->xMode->current()) << d->counts->isChecked() << d->logCounts->isChecked()
-           << quint32(d->distribution->overlays()) << qint32(d->second->current()) << qint32(d->measure->currentIndex())
+    const DistributionBar::State bar = d->bar->state();
+    stream << kStateVersion << qint32(bar.xMode) << bar.counts << bar.logarithmic << bar.overlays
+           << qint32(d->second->current()) << qint32(d->measure->currentIndex())
            << d->sorted->isChecked() << d->splitter->saveState();
     return state;
 }
@@ -381,25 +325,19 @@ void WeightsPage::restoreState(const QByteArray& state)
 {
     QDataStream stream(state);
     stream.setVersion(QDataStream::Qt_6_0);
-    quint32 version = 0, overlays = 0;
-    qint32 xMode = 0, second = 0, measure = 0;
-    bool counts = false, logCounts = false, sorted = false;
+    quint32 version = 0;
+    qint32 second = 0, measure = 0;
+    DistributionBar::State bar;
+    bool sorted = false;
     QByteArray splitter;
-    stream >> version >> xMode >> counts >> logCounts >> overlays >> second >> measure >> sorted >> splitter;
+    stream >> version >> bar.xMode >> bar.counts >> bar.logarithmic >> bar.overlays >> second >> measure >> sorted >> splitter;
     if (version != kStateVersion || stream.status() != QDataStream::Ok)
         return;
-    d->setXMode(xMode);
-    d->counts->setChecked(counts);
-    d->logCounts->setChecked(logCounts);
+    d->bar->setState(bar);
     d->measure->setCurrentIndex(measure);
     d->sorted->setChecked(sorted);
     setSecondPlot(SecondPlot(qBound(0, second, d->plots->count() - 1)));
     d->splitter->restoreState(splitter);
-    const DistributionPlot::Overlay flags[] = {DistributionPlot::Codes, DistributionPlot::Occupancy,
-                                               DistributionPlot::Outliers, DistributionPlot::NormalFit,
-                                               DistributionPlot::Quantized};
-    for (int i = 0; i < d->overlayActions.size(); ++i)
-        d->overlayActions[i]->setChecked(overlays & quint32(flags[i]));
 }
 
 } // namespace ql

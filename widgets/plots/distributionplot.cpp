@@ -13,7 +13,6 @@ namespace ql {
 namespace {
 
 constexpr double kColumnPixels = 2;
-constexpr double kHomeSigmas = 6;
 
 QString countText(uint64_t count)
 {
@@ -137,6 +136,12 @@ void DistributionPlot::setLimits(std::optional<PlotRange> limits)
     refresh();
 }
 
+void DistributionPlot::setHomeSigmas(double sigmas)
+{
+    m_homeSigmas = sigmas;
+    updateAxes();
+}
+
 void DistributionPlot::updateGrid()
 {
     m_grid = m_quantization ? CodeGrid(*m_quantization, m_xMode == XMode::ScaleUnits, m_clip.factor(), m_clip.zeroPoint())
@@ -186,7 +191,7 @@ void DistributionPlot::updateAxes()
         setHomeX({std::min(lo - margin, m_quantization->scaled.lo), std::max(hi + margin, m_quantization->scaled.hi)});
     } else if (!scaleUnits && m_distribution) {
         const TensorStats& stats = m_distribution->stats;
-        const double reach = std::abs(stats.mean) + kHomeSigmas * stats.standardDeviation();
+        const double reach = m_homeSigmas > 0 ? std::abs(stats.mean) + m_homeSigmas * stats.standardDeviation() : INFINITY;
         const double most = std::min(stats.absMax() * 1.08, reach);
         if (stats.min < 0 && stats.max > 0 && most > 0)
             setHomeX({-most, most});

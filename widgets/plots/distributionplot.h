@@ -51,6 +51,7 @@ public:
     void setMarks(std::vector<MethodMark> marks); ///< instead of those of a clip study; see markChosen
     /// Handles that stand for limits instead of a scheme's clip method: see limitsMoved. Nothing: no handles.
     void setLimits(std::optional<PlotRange> limits);
+    void setHomeSigmas(double sigmas); ///< how far the first view reaches; 0: over the whole range
 
     XMode xMode() const { return m_xMode; }
     void setXMode(XMode mode);
@@ -133,6 +134,7 @@ private:
     XMode m_xMode = XMode::Values;
     YMode m_yMode = YMode::Density;
     Overlays m_overlays = Overlays(Codes) | Occupancy | Outliers;
+    double m_homeSigmas = 6;
     size_t m_focused = 1; ///< handle that the keyboard moves
     std::optional<size_t> m_dragged;
     bool m_brushing = false, m_keyEdit = false, m_dragMoved = false;

@@ -1,0 +1,57 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "widgets/models/rangename.h"
+
+#include "widgets/models/numbertext.h"
+
+#include <QCoreApplication>
+
+namespace ql {
+namespace {
+
+QString translated(const char* text)
+{
+    return QCoreApplication::translate("ql::ActivationRange", text);
+}
+
+} // namespace
+
+QString rangeName(ActivationScheme::Range range, double parameter)
+{
+    switch (range) {
+    case ActivationScheme::Range::MinMax: return translated("min-max");
+    case ActivationScheme::Range::Average: return translated("average");
+    case ActivationScheme::Range::Percentile: return translated("%1 %").arg(parameter);
+    case ActivationScheme::Range::Mse: return translated("MSE");
+    case ActivationScheme::Range::Kl: return translated("KL");
+    case ActivationScheme::Range::Absolute: return translated("by hand");
+    }
+    return {};
+}
+
+QString rangeSummary(ActivationScheme::Range range)
+{
+    switch (range) {
+    case ActivationScheme::Range::MinMax:
+        return translated("The lowest and the highest value: nothing is clipped, outliers make every step wide.");
+    case ActivationScheme::Range::Average:
+        return translated("The mean, over calibration sequences, of each sequence's lowest and highest value.");
+    case ActivationScheme::Range::Percentile:
+        return translated("The share of values, in percent, that lies inside the limits.");
+    case ActivationScheme::Range::Mse: return translated("The limits with the lowest mean squared error.");
+    case ActivationScheme::Range::Kl:
+        return translated("The limits whose quantized histogram differs least from the original one (Kullback-Leibler "
+                          "divergence).");
+    case ActivationScheme::Range::Absolute: return translated("Limits that were set by hand, on the plot or here.");
+    }
+    return {};
+}
+
+QString limitsText(double lo, double hi)
+{
+    if (lo == -hi)
+        return QStringLiteral("± %1").arg(numberText(hi));
+    return QStringLiteral("%1 … %2").arg(numberText(lo), numberText(hi));
+}
+
+} // namespace ql
