@@ -48,7 +48,7 @@ Scheme matrixScheme(const ActivationScheme& scheme)
     if (traits(matrix.format).choosesGranularity) {
         matrix.granularity = scheme.granularity == Along::Tensor  ? Granularity::Tensor
                              : scheme.granularity == Along::Group ? Granularity::Group
-                                                                        : Granularity::Channel;
+                                                                  : Granularity::Channel;
         matrix.groupSize = scheme.groupSize;
     }
     matrix.clip = clipOf(scheme.range);
@@ -91,7 +91,8 @@ Result<ActivationQuantizer> ActivationQuantizer::create(const ActivationScheme& 
     if (!scheme.isStatic())
         return ActivationQuantizer(scheme, {});
     if (!input)
-        return incomplete("activations in " + scheme.text() + " need a calibration; run one, or use a dynamic range "
+        return incomplete("activations in " + scheme.text() +
+                          " need a calibration; run one, or use a dynamic range "
                           "such as int8,token");
     QL_TRY(const std::vector<ClipLimits> limits, staticLimits(scheme, *input));
     const GroupQuantizer group(matrixScheme(scheme));

@@ -19,7 +19,7 @@ struct RangeMark {
     ActivationScheme::Range range;
     double parameter = 0;
     ClipLimits limits;
-    double mse = 0;    ///< over the histogram
+    double mse = 0; ///< over the histogram
     double sqnrDb = 0;
 };
 
@@ -60,7 +60,7 @@ private:
     std::vector<GroupParameters> m_parameters;
     std::shared_ptr<const GroupQuantizer> m_group; ///< under matrixScheme()
     GridRounder m_rounder;
-    GridColumns m_columns;                         ///< static per channel
+    GridColumns m_columns; ///< static per channel
     std::shared_ptr<VectorPath> m_vector;
 };
 

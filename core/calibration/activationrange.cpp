@@ -156,8 +156,9 @@ Result<std::vector<ClipLimits>> sampledLimits(const ActivationScheme& scheme, co
     if (!input.hasSample())
         return incomplete(scheme, input, "a sample of rows");
     if (scheme.range == Range::Kl && input.sample.rows() < kKlBins)
-        return incomplete(scheme, input, "a sample of " + std::to_string(kKlBins) + " rows (there are " +
-                                             std::to_string(input.sample.rows()) + ")");
+        return incomplete(scheme, input,
+                          "a sample of " + std::to_string(kKlBins) + " rows (there are " +
+                              std::to_string(input.sample.rows()) + ")");
     QL_TRY(const RowMatrix rows, input.sampleRows());
     const GroupQuantizer group(matrixScheme(scheme));
     std::vector<ClipLimits> limits;
@@ -214,11 +215,8 @@ Result<std::vector<ClipLimits>> staticLimits(const ActivationScheme& scheme, con
 
 Result<std::vector<RangeMark>> rangeMarks(const ActivationScheme& scheme, const InputStatistics& input)
 {
-    constexpr std::array<std::pair<Range, double>, 5> kMethods{{{Range::MinMax, 0},
-                                                                {Range::Average, 0},
-                                                                {Range::Percentile, 99.9},
-                                                                {Range::Mse, 0},
-                                                                {Range::Kl, 0}}};
+    constexpr std::array<std::pair<Range, double>, 5> kMethods{
+        {{Range::MinMax, 0}, {Range::Average, 0}, {Range::Percentile, 99.9}, {Range::Mse, 0}, {Range::Kl, 0}}};
     std::vector<RangeMark> marks;
     ActivationScheme tensorScheme = scheme;
     tensorScheme.granularity = ActivationScheme::Granularity::Tensor;

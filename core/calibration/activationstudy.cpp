@@ -174,8 +174,8 @@ Result<Shared<ActivationStudy>> studyActivation(Backend& backend, const Calibrat
     }
     if (statistics.hasSample()) {
         QL_TRY(const ActivationQuantizer quantizer, ActivationQuantizer::create(scheme, &statistics));
-        QL_TRY(study->quantization, quantizationOf(backend, calibration, statistics, quantizer,
-                                                   study->distribution.get(), job));
+        QL_TRY(study->quantization,
+               quantizationOf(backend, calibration, statistics, quantizer, study->distribution.get(), job));
         QL_TRY(study->channelError, channelErrors(statistics, quantizer));
     }
     return Shared<ActivationStudy>(std::move(study));

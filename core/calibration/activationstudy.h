@@ -14,16 +14,14 @@ struct ActivationStudy {
     CalibrationSource source;
     std::vector<std::string> tensors;
     uint64_t tokens = 0;
-    Shared<Distribution> distribution;   ///< as for weights, so that the same plot draws it
-    Shared<Quantization> quantization;   ///< grid, scales, errors and occupancy under the scheme
-    std::vector<RangeMark> marks;        ///< the calibration methods side by side
+    Shared<Distribution> distribution; ///< as for weights, so that the same plot draws it
+    Shared<Quantization> quantization; ///< grid, scales, errors and occupancy under the scheme
+    std::vector<RangeMark> marks;      ///< the calibration methods side by side
     /// Where only second moments are known, channelMin and channelMax are empty and channelAbsMax holds their roots.
     std::vector<float> channelMin, channelMax, channelAbsMax;
-    std::vector<double> channelRms;      ///< all that importance matrices tell
-    std::vector<double> channelError;    ///< mean squared error of each channel
+    std::vector<double> channelError; ///< mean squared error of each channel
     std::vector<float> tokenMin, tokenMax;
-    std::vector<int64_t> outlierChannels; ///< channels whose absmax (RMS where that is all) exceeds 6 times the median
-                                          ///< channel's, largest first
+    std::vector<int64_t> outlierChannels; ///< channels whose absmax exceeds 6 times the median channel's, largest first
 };
 
 /// Channels that stick out: those beyond `factor` times the median, largest first.

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// FixedGridBackend: another backend whose grids are given rather than chosen from the tensor: one for all values, or one
-// per row. Makes the analyses of weights honour the static ranges of activations. Borrowed for one analysis.
+// FixedGridBackend: another backend whose grids are given rather than chosen from the tensor: one for all values, or
+// one per row. Makes the analyses of weights honour the static ranges of activations. Borrowed for one analysis.
 #pragma once
 
 #include "core/compute/backend.h"

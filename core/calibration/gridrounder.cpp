@@ -150,9 +150,7 @@ GridRounder::GridRounder(std::shared_ptr<const GroupQuantizer> group) : m_group(
     for (const Level& level : book.levels)
         m_levels.push_back(level.value);
     const FormatKind kind = traits(format).kind;
-    m_kind = kind == FormatKind::Integer  ? Kind::Uniform
-             : kind == FormatKind::Float8 ? Kind::Float8
-                                          : Kind::Table;
+    m_kind = kind == FormatKind::Integer ? Kind::Uniform : kind == FormatKind::Float8 ? Kind::Float8 : Kind::Table;
     if (m_kind == Kind::Float8) {
         const bool e4m3 = format == Format::FP8E4M3;
         m_fractionBits = e4m3 ? 3 : 2;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// GridRounder: reconstructs runs of values under given scales, sixteen at a time; the same values as GroupQuantizer's, to
-// the bit. For grids that change from value to value (one per channel) and for 8-bit floats. Immutable; any thread.
+// GridRounder: reconstructs runs of values under given scales, sixteen at a time; the same values as GroupQuantizer's,
+// to the bit. For grids that change from value to value (one per channel) and for 8-bit floats. Immutable; any thread.
 #pragma once
 
 #include "core/quant/groupquant.h"
@@ -36,7 +36,7 @@ private:
 
     std::shared_ptr<const GroupQuantizer> m_group;
     Kind m_kind;
-    float m_lowest = 0, m_highest = 0;  ///< outermost levels
+    float m_lowest = 0, m_highest = 0; ///< outermost levels
     int32_t m_smallestExponent = 0;    ///< 8-bit floats: bits of the smallest normal
     int32_t m_fractionBits = 0;        ///< 8-bit floats: of the mantissa
     std::vector<float> m_thresholds, m_levels;

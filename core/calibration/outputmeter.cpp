@@ -37,7 +37,8 @@ bool hasMoments(const InputStatistics& input)
 Result<Basis> chooseBasis(const InputStatistics& input, std::optional<Basis> wanted, bool activation)
 {
     if (activation && wanted && *wanted != Basis::Sample)
-        return Error{ErrorCode::InvalidArgument, "with quantized activations the output error comes from a row sample", {}};
+        return Error{
+            ErrorCode::InvalidArgument, "with quantized activations the output error comes from a row sample", {}};
     if (!wanted) {
         wanted = activation || (input.hasSample() && !input.hasGram()) ? Basis::Sample
                  : input.hasGram()                                     ? Basis::Gram

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// OutputMeter: the mean square of x D^T over calibration inputs x, for rows D of a difference of weights (or of weights),
-// from a Gram matrix, a sample of rows, or second moments. Private to core/calibration; used by one thread, which lends
-// it a pool.
+// OutputMeter: the mean square of x D^T over calibration inputs x, for rows D of a difference of weights (or of
+// weights), from a Gram matrix, a sample of rows, or second moments. Private to core/calibration; used by one thread,
+// which lends it a pool.
 #pragma once
 
 #include "core/calibration/outputerror.h"

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the readers and writers of policy files share: objects whose unknown keys warn, places for messages, and the part
-// of a rule that says what it matches. Private to core/policy.
+// What the readers and writers of policy files share: objects whose unknown keys warn, places for messages, and the
+// part of a rule that says what it matches. Private to core/policy.
 #pragma once
 
 #include "core/io/json.h"

@@ -50,8 +50,8 @@ Status readRules(Fields& fields, ActivationPolicy& policy, const Places& places)
     if (rules && !rules->is_array())
         return fields.wrongType("rules", "a list");
     for (size_t i = 0; rules && i < rules->size(); ++i) {
-        const std::string where = places.of("/activations/rules/" + std::to_string(i),
-                                            "activation rule " + std::to_string(i + 1));
+        const std::string where =
+            places.of("/activations/rules/" + std::to_string(i), "activation rule " + std::to_string(i + 1));
         QL_TRY(ActivationPolicy::Rule rule, parseRule((*rules)[i], where, places));
         policy.rules.push_back(std::move(rule));
     }

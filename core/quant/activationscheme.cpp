@@ -17,15 +17,14 @@ using Granularity = ActivationScheme::Granularity;
 using Range = ActivationScheme::Range;
 
 constexpr std::array<std::string_view, 6> kRangeNames{"minmax", "average", "percentile", "mse", "kl", "abs"};
-constexpr std::string_view kKnownOptions =
-    "sym, asym, range=strict|full, tensor, channel, token, group=N, clip=METHOD";
+constexpr std::string_view kKnownOptions = "sym, asym, range=strict|full, tensor, channel, token, group=N, clip=METHOD";
 constexpr std::string_view kKnownRanges =
     "clip=minmax clip=average clip=percentile:P clip=mse clip=kl clip=abs:V clip=abs:LO:HI";
 
 Error conflict(const ActivationScheme& scheme, const std::string& option, const std::string& why)
 {
-    return schemeError(ErrorCode::SchemeConflict, "activations do not take '" +
-                                                      std::string(traits(scheme.format).name) + option + "': " + why);
+    return schemeError(ErrorCode::SchemeConflict,
+                       "activations do not take '" + std::string(traits(scheme.format).name) + option + "': " + why);
 }
 
 std::string granularityText(const ActivationScheme& scheme)
@@ -200,8 +199,9 @@ Status ActivationScheme::check() const
 {
     const FormatTraits& row = traits(format);
     if (format == Format::NVFP4)
-        return conflict(*this, "", "it needs one factor for the whole tensor, which a stream of tokens has not; "
-                                        "use mxfp4 or e2m1,group=16");
+        return conflict(*this, "",
+                        "it needs one factor for the whole tensor, which a stream of tokens has not; "
+                        "use mxfp4 or e2m1,group=16");
     if (!takes(format))
         return conflict(*this, "",
                         row.kind == FormatKind::Keep ? "it has no grid; write \"keep\" for full precision"

@@ -16,8 +16,8 @@ constexpr int kMostTokens = 1 << 24;
 
 Error conflict(const KvScheme& scheme, const std::string& option, const std::string& why)
 {
-    return schemeError(ErrorCode::SchemeConflict, "a cache does not take '" +
-                                                      std::string(traits(scheme.format).name) + option + "': " + why);
+    return schemeError(ErrorCode::SchemeConflict,
+                       "a cache does not take '" + std::string(traits(scheme.format).name) + option + "': " + why);
 }
 
 /// Whether a zero point exists for keys or values.

@@ -57,8 +57,7 @@ Status GivenOptions::once(std::string_view what, std::string_view option, Status
 {
     QL_CHECK(status);
     if (!m_names.emplace(what).second)
-        return schemeError(ErrorCode::SchemeConflict,
-                           "'" + std::string(option) + "' contradicts or repeats an option");
+        return schemeError(ErrorCode::SchemeConflict, "'" + std::string(option) + "' contradicts or repeats an option");
     return {};
 }
 

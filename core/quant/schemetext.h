@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the texts of weight, activation and cache schemes have in common: "FORMAT[,option...]", their errors, and that no
-// option is said twice. Private to core/quant; stateless.
+// What the texts of weight, activation and cache schemes have in common: "FORMAT[,option...]", their errors, and that
+// no option is said twice. Private to core/quant; stateless.
 #pragma once
 
 #include "core/quant/scheme.h"

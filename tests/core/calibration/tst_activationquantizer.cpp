@@ -91,9 +91,14 @@ private Q_SLOTS:
                 continue;
             QStringList options{"", ",group=32"};
             if (row.choosesClip)
-                options << ",clip=percentile:99" << ",clip=mse" << ",clip=abs:0.7" << ",group=48,clip=mse";
+                options << ",clip=percentile:99"
+                        << ",clip=mse"
+                        << ",clip=abs:0.7"
+                        << ",group=48,clip=mse";
             if (row.choosesSymmetry)
-                options << ",asym" << ",range=full" << ",asym,group=16,clip=percentile:95";
+                options << ",asym"
+                        << ",range=full"
+                        << ",asym,group=16,clip=percentile:95";
             for (const QString& option : options) {
                 const QString text = QString::fromUtf8(row.name.data(), qsizetype(row.name.size())) + option;
                 QTest::newRow(qPrintable(text)) << text;
@@ -117,8 +122,12 @@ private Q_SLOTS:
                 const RowMatrix expected = byTensorQuantizer(x, matrixScheme(wanted));
                 const int64_t at = firstDifference(hat, expected);
                 QVERIFY2(at < 0, qPrintable(QString("%1, width %2, value %3: %4 became %5, not %6")
-                                                .arg(input.name).arg(width).arg(at).arg(double(x.data()[at]))
-                                                .arg(double(hat.data()[at])).arg(double(expected.data()[at]))));
+                                                .arg(input.name)
+                                                .arg(width)
+                                                .arg(at)
+                                                .arg(double(x.data()[at]))
+                                                .arg(double(hat.data()[at]))
+                                                .arg(double(expected.data()[at]))));
             }
         }
     }
@@ -160,8 +169,8 @@ private Q_SLOTS:
             rounder.round(x.data(), int64_t(x.size()), p, one.data());
             rounder.round(x.data(), int64_t(x.size()), GridColumns(std::vector(x.size(), p)), many.data());
             for (size_t i = 0; i < x.size(); ++i) {
-                const QByteArray where = QByteArray::number(double(x[i]), 'g', 9) + " gave " +
-                                         QByteArray::number(double(one[i]), 'g', 9);
+                const QByteArray where =
+                    QByteArray::number(double(x[i]), 'g', 9) + " gave " + QByteArray::number(double(one[i]), 'g', 9);
                 QVERIFY2(std::bit_cast<uint32_t>(one[i]) == std::bit_cast<uint32_t>(expected[i]), where.constData());
                 QVERIFY2(std::bit_cast<uint32_t>(many[i]) == std::bit_cast<uint32_t>(expected[i]), where.constData());
             }
@@ -172,9 +181,9 @@ private Q_SLOTS:
     {
         QTest::addColumn<QString>("scheme");
         for (const char* text : {"int8,tensor,clip=abs:2.5", "int4,asym,tensor,clip=abs:3", "nf4,tensor,clip=abs:9",
-                                 "fp8-e4m3,tensor", "int8,tensor", "int8,asym,tensor", "int8,channel", "int8,asym,channel",
-                                 "nf4,channel", "fp8-e5m2,channel", "int6,channel,clip=mse", "int4,channel,clip=kl",
-                                 "int8,channel,clip=percentile:99", "e2m1,channel,clip=abs:2"})
+                                 "fp8-e4m3,tensor", "int8,tensor", "int8,asym,tensor", "int8,channel",
+                                 "int8,asym,channel", "nf4,channel", "fp8-e5m2,channel", "int6,channel,clip=mse",
+                                 "int4,channel,clip=kl", "int8,channel,clip=percentile:99", "e2m1,channel,clip=abs:2"})
             QTest::newRow(text) << text;
     }
     void staticRangesEqualTheReference()
@@ -187,8 +196,9 @@ private Q_SLOTS:
         RowMatrix hat = data.x;
         quantizer->apply(hat);
         const bool channels = wanted.granularity == ActivationScheme::Granularity::Channel;
-        const RowMatrix expected = channels ? RowMatrix(byTensorQuantizer(data.x.transpose(), matrixScheme(wanted)).transpose())
-                                            : byTensorQuantizer(data.x, matrixScheme(wanted));
+        const RowMatrix expected =
+            channels ? RowMatrix(byTensorQuantizer(data.x.transpose(), matrixScheme(wanted)).transpose())
+                     : byTensorQuantizer(data.x, matrixScheme(wanted));
         QCOMPARE(firstDifference(hat, expected), int64_t(-1));
 
         ErrorMetrics metrics;
@@ -281,7 +291,8 @@ private Q_SLOTS:
                 QVERIFY2(std::abs(mark.mse - exact) < 0.03 * exact,
                          qPrintable(QString("%1%2: %3 is not %4").arg(format, clips[i]).arg(mark.mse).arg(exact)));
                 QVERIFY(mark.mse >= (*marks)[3].mse);
-                QVERIFY(std::abs(mark.sqnrDb - 10 * std::log10(data.x.squaredNorm() / double(data.x.size()) / mark.mse)) < 0.1);
+                QVERIFY(std::abs(mark.sqnrDb -
+                                 10 * std::log10(data.x.squaredNorm() / double(data.x.size()) / mark.mse)) < 0.1);
             }
         }
         QCOMPARE(rangeMarks(parsed("mxfp4"), data.input).error().code, ErrorCode::SchemeConflict);
@@ -300,10 +311,14 @@ private Q_SLOTS:
     {
         QTest::addColumn<QString>("scheme");
         QTest::addColumn<QString>("mention");
-        QTest::newRow("no histogram") << "int8,tensor" << "distribution";
-        QTest::newRow("no channels") << "int8,channel" << "range of every channel";
-        QTest::newRow("no sample") << "int8,channel,clip=mse" << "sample";
-        QTest::newRow("average without sequences") << "int8,tensor,clip=average" << "distribution";
+        QTest::newRow("no histogram") << "int8,tensor"
+                                      << "distribution";
+        QTest::newRow("no channels") << "int8,channel"
+                                     << "range of every channel";
+        QTest::newRow("no sample") << "int8,channel,clip=mse"
+                                   << "sample";
+        QTest::newRow("average without sequences") << "int8,tensor,clip=average"
+                                                   << "distribution";
     }
     void whatACalibrationLacksIsNamed()
     {
@@ -322,7 +337,8 @@ private Q_SLOTS:
 
     void staticRangesNeedACalibration()
     {
-        QCOMPARE(ActivationQuantizer::create(parsed("int8,tensor"), nullptr).error().code, ErrorCode::CalibrationInvalid);
+        QCOMPARE(ActivationQuantizer::create(parsed("int8,tensor"), nullptr).error().code,
+                 ErrorCode::CalibrationInvalid);
         QVERIFY(ActivationQuantizer::create(parsed("int8"), nullptr).ok());
         InputStatistics few = Calibrated().input;
         few.sample = TensorView::fromFloats(std::vector<float>(24 * 8, 1.0f), 8, 24);

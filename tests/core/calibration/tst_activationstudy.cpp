@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the Activations page shows: the distribution of all tokens, the grid of a scheme on the row sample, and channels.
+// What the Activations page shows: the distribution of all tokens, the grid of a scheme on the row sample, and
+// channels.
 #include "core/calibration/activationstudy.h"
 #include "core/compute/cpubackend.h"
 #include "support/samplecalibration.h"
@@ -81,9 +82,9 @@ private Q_SLOTS:
         QTest::addColumn<QString>("scheme");
         for (const char* text :
              {"int8", "int4,asym", "int4,group=32", "nf4,clip=mse", "fp8-e4m3", "mxfp4", "int8,tensor",
-              "int8,asym,tensor,clip=average", "int4,tensor,clip=mse", "nf4,tensor,clip=percentile:99", "fp8-e5m2,tensor",
-              "int8,tensor,clip=abs:1000", "int8,asym,tensor,clip=abs:-1:400", "int8,channel", "int4,asym,channel",
-              "e2m1,channel,clip=percentile:99", "int4,channel,clip=average"})
+              "int8,asym,tensor,clip=average", "int4,tensor,clip=mse", "nf4,tensor,clip=percentile:99",
+              "fp8-e5m2,tensor", "int8,tensor,clip=abs:1000", "int8,asym,tensor,clip=abs:-1:400", "int8,channel",
+              "int4,asym,channel", "e2m1,channel,clip=percentile:99", "int4,channel,clip=average"})
             QTest::newRow(text) << text;
     }
     void theQuantizationIsTheSchemes()
@@ -165,14 +166,17 @@ private Q_SLOTS:
 
     void wrongRequestsAreErrors()
     {
-        QCOMPARE(studyActivation(m_backend, m_calibration, 1, parsed("int8"), {}).error().code, ErrorCode::InvalidArgument);
-        QCOMPARE(studyActivation(m_backend, m_calibration, -1, parsed("int8"), {}).error().code, ErrorCode::InvalidArgument);
+        QCOMPARE(studyActivation(m_backend, m_calibration, 1, parsed("int8"), {}).error().code,
+                 ErrorCode::InvalidArgument);
+        QCOMPARE(studyActivation(m_backend, m_calibration, -1, parsed("int8"), {}).error().code,
+                 ErrorCode::InvalidArgument);
         const auto kl = studyActivation(m_backend, m_calibration, 0, parsed("int8,channel,clip=kl"), {});
         QCOMPARE(kl.error().code, ErrorCode::CalibrationInvalid);
         std::stop_source stop;
         stop.request_stop();
-        QCOMPARE(studyActivation(m_backend, m_calibration, 0, parsed("int8,tensor"), {stop.get_token(), {}}).error().code,
-                 ErrorCode::Cancelled);
+        QCOMPARE(
+            studyActivation(m_backend, m_calibration, 0, parsed("int8,tensor"), {stop.get_token(), {}}).error().code,
+            ErrorCode::Cancelled);
     }
 };
 

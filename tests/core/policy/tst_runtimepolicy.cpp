@@ -64,7 +64,8 @@ private Q_SLOTS:
     {
         ActivationPolicy policy;
         policy.defaultScheme = activation("int8");
-        for (const char* kept : {"lm_head.weight", "model.embed_tokens.weight", "model.layers.0.input_layernorm.weight"})
+        for (const char* kept :
+             {"lm_head.weight", "model.embed_tokens.weight", "model.layers.0.input_layernorm.weight"})
             QCOMPARE(schemeFor(policy, kept), QString("keep"));
         policy.rules = {{"", {TensorRole::LmHead}, -1, -1, activation("int8,asym"), ""},
                         {"norm", {}, -1, -1, activation("int8"), ""}};
@@ -102,8 +103,9 @@ private Q_SLOTS:
     {
         Policy policy;
         policy.activations.defaultScheme = activation("int8,asym");
-        policy.activations.rules = {{"down_proj", {TensorRole::MlpDown}, 0, 3, activation("int8,tensor,clip=kl"), "why"},
-                                    {"o_proj", {}, -1, -1, std::nullopt, ""}};
+        policy.activations.rules = {
+            {"down_proj", {TensorRole::MlpDown}, 0, 3, activation("int8,tensor,clip=kl"), "why"},
+            {"o_proj", {}, -1, -1, std::nullopt, ""}};
         policy.activations.tensors["a.\"b\"/c~d"] = activation("nf4,group=32");
         policy.activations.tensors["kept"] = std::nullopt;
         policy.kvCache.defaultScheme = cache("int8");

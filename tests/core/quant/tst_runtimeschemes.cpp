@@ -122,7 +122,8 @@ private Q_SLOTS:
         errorRow("codebooks have no zero point", "nf4,asym", ErrorCode::SchemeConflict, "zero points");
         errorRow("full range without symmetry", "int8,asym,range=full", ErrorCode::SchemeConflict, "range=full");
         errorRow("a dynamic average", "int8,token,clip=average", ErrorCode::SchemeConflict, "tensor or channel");
-        errorRow("two limits of a dynamic range", "int8,asym,clip=abs:-1:2", ErrorCode::SchemeConflict, "one magnitude");
+        errorRow("two limits of a dynamic range", "int8,asym,clip=abs:-1:2", ErrorCode::SchemeConflict,
+                 "one magnitude");
         errorRow("KL of a group", "int8,group=64,clip=kl", ErrorCode::SchemeConflict, "histogram");
         errorRow("microscaling per token", "mxfp4,token", ErrorCode::SchemeConflict, "fixes its groups");
         errorRow("microscaling clipped", "mxfp4,clip=mse", ErrorCode::SchemeConflict, "fixes its limits");
