@@ -128,14 +128,11 @@ void copyChannels(const InputStatistics& input, ActivationStudy& study)
     study.channelMax = input.channelMax;
     for (size_t i = 0; i < input.channelMin.size(); ++i)
         study.channelAbsMax.push_back(input.channelAbsMax(int64_t(i)));
-    for (const double square : input.channelMeanSquare)
-        study.channelRms.push_back(std::sqrt(square));
+    for (size_t i = 0; i < input.channelMeanSquare.size() && input.channelMin.empty(); ++i)
+        study.channelAbsMax.push_back(float(std::sqrt(input.channelMeanSquare[i])));
     study.tokenMin = input.tokenMin;
     study.tokenMax = input.tokenMax;
-    std::vector<float> magnitudes = study.channelAbsMax;
-    if (magnitudes.empty())
-        magnitudes.assign(study.channelRms.begin(), study.channelRms.end());
-    study.outlierChannels = outlierChannels(magnitudes);
+    study.outlierChannels = outlierChannels(study.channelAbsMax);
 }
 
 } // namespace

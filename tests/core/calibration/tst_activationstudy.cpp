@@ -159,8 +159,8 @@ private Q_SLOTS:
         const auto result = studyActivation(m_backend, imported, 0, parsed("int8"), {});
         QVERIFY(result.ok());
         QVERIFY(!(*result)->distribution && !(*result)->quantization && (*result)->marks.empty());
-        QVERIFY((*result)->channelAbsMax.empty());
-        QCOMPARE((*result)->channelRms[5], 20.0);
+        QVERIFY((*result)->channelMin.empty());
+        QCOMPARE((*result)->channelAbsMax[5], 20.0f);
         QVERIFY((*result)->outlierChannels == std::vector<int64_t>{5});
     }
 
