@@ -13,7 +13,7 @@ namespace {
 constexpr Verb kVerbs[] = {
     {"inspect", "MODEL [--json]", "header facts: format, architecture, tensors", runInspect},
     {"stats", "MODEL [--tensor RE] [--bins N] [--json]", "statistics and histograms of weights", runStats},
-    {"quantize", "MODEL (--scheme S | --policy F) [--tensor RE] [--device D] [--out PATH --as FORMAT] [--json]",
+    {"quantize", "MODEL (--scheme S | --policy F) [--tensor RE] [--calibration C] [--device D] [--out PATH --as FORMAT] [--json]",
      "errors per tensor, and export when asked", runQuantize},
     {"plan", "MODEL (--scheme S | --policy F) --as FORMAT [--json]", "what an export would write; writes nothing",
      runPlan},

@@ -6,25 +6,52 @@
 #include "app/cli/table.h"
 #include "app/resources.h"
 #include "core/base/format.h"
+#include "core/calibration/imports.h"
 #include "core/export/exporter.h"
 #include "core/io/atomicfile.h"
 
+#include <algorithm>
 #include <chrono>
 #include <ostream>
 
 namespace ql::cli {
 namespace {
 
+std::vector<Table::Column> columnsFor(bool outputs)
+{
+    std::vector<Table::Column> columns{{"name"},          {"scheme"},           {"bits/weight", true},
+                                       {"SQNR dB", true}, {"rel. error", true}, {"max error", true},
+                                       {"cosine", true},  {"bytes", true}};
+    if (outputs)
+        columns.insert(columns.end(), {{"output dB", true}, {"output rel.", true}, {"basis"}});
+    columns.push_back({"note"});
+    return columns;
+}
+
 void printText(const std::vector<TensorReport>& reports, const std::string& device, double seconds, std::ostream& out)
 {
-    Table table({{"name"}, {"scheme"}, {"bits/weight", true}, {"SQNR dB", true}, {"rel. error", true},
-                 {"max error", true}, {"cosine", true}, {"bytes", true}, {"note"}});
+    const bool outputs =
+        std::any_of(reports.begin(), reports.end(), [](const auto& report) { return report.output.has_value(); });
+    Table table(columnsFor(outputs));
     ErrorMetrics total;
     for (const TensorReport& report : reports) {
         const ErrorMetrics& m = report.metrics;
-        table.add({report.tensor, report.scheme.text(), formatSignificant(m.bitsPerWeight),
-                   formatSignificant(m.sqnrDb()), formatSignificant(m.relativeError()), formatSignificant(m.maxAbsError),
-                   formatSignificant(m.cosine(), 5), std::to_string(m.bytes), report.note});
+        std::vector<std::string> row{report.tensor,
+                                     report.scheme.text(),
+                                     formatSignificant(m.bitsPerWeight),
+                                     formatSignificant(m.sqnrDb()),
+                                     formatSignificant(m.relativeError()),
+                                     formatSignificant(m.maxAbsError),
+                                     formatSignificant(m.cosine(), 5),
+                                     std::to_string(m.bytes)};
+        if (outputs && report.output)
+            row.insert(row.end(),
+                       {formatSignificant(report.output->sqnrDb()), formatSignificant(report.output->relative()),
+                        std::string(basisName(report.output->basis))});
+        else if (outputs)
+            row.insert(row.end(), 3, std::string());
+        row.push_back(report.note);
+        table.add(std::move(row));
         total.merge(m);
     }
     table.print(out);
@@ -52,34 +79,76 @@ Result<std::optional<Export>> exportFrom(const Options& options)
     return std::optional(Export{*format, options.text("out")});
 }
 
+void describe(Options& options)
+{
+    options.positional("MODEL", "file or folder")
+        .flag("json", "one JSON document on stdout")
+        .value("scheme", "S", "one scheme for every weight matrix, e.g. int4,group=128,clip=mse")
+        .value("policy", "FILE", "a policy file")
+        .value("tensor", "RE", "measure only tensors that match")
+        .value("calibration", "FILE",
+               "calibration, importance matrix or activation dump: adds output errors, and "
+               "decides clip=output")
+        .value("device", "D", "auto, cpu, opencl or a device id", "auto")
+        .value("out", "PATH", "where to export to")
+        .value("as", "FORMAT", "dequantized or codes")
+        .flag("read", "read the files instead of mapping them")
+        .value("csv", "FILE", "also write the figures as CSV");
+}
+
+/// What is to be done, read and checked before anything long begins.
+struct Work {
+    std::optional<Export> exported;
+    Policy policy;
+    std::shared_ptr<const Model> model;
+    std::vector<Decision> decisions;
+    std::vector<int> selected;
+    std::shared_ptr<const Calibration> calibration; ///< may be null
+};
+
+Result<Work> workFrom(const Options& options, Context& context)
+{
+    Work work;
+    QL_TRY(work.exported, exportFrom(options));
+    QL_TRY(work.policy, policyFrom(options, context));
+    QL_TRY(work.model, Model::open(options.argument(0), options.has("read") ? FileAccess::Read : FileAccess::Map));
+    QL_TRY(work.decisions, work.policy.resolve(*work.model));
+    QL_TRY(work.selected, selectTensors(*work.model, options.text("tensor")));
+    if (options.has("calibration")) {
+        const std::string path = options.text("calibration");
+        QL_TRY(work.calibration, importCalibration(path, *work.model, progressJob(context, "reading " + path)));
+    }
+    return work;
+}
+
+Result<std::vector<TensorReport>> carryOut(Work& work, Backend& backend, ThreadPool& pool, Context& context)
+{
+    const Model& model = *work.model;
+    QL_TRY(work.decisions, resolveOutputClips(backend, model, std::move(work.decisions), work.calibration.get(), pool,
+                                              progressJob(context, "clipping by output error"),
+                                              work.exported ? nullptr : &work.selected));
+    QL_TRY(std::vector<TensorReport> reports,
+           measureModel(backend, model, work.decisions, work.selected, {}, progressJob(context, "measuring")));
+    if (work.calibration)
+        QL_CHECK(addOutputErrors(backend, model, work.decisions, work.policy.activations, *work.calibration, pool,
+                                 progressJob(context, "measuring outputs"), reports));
+    if (work.exported)
+        QL_CHECK(exportModel(backend, model, work.decisions, work.exported->format, work.exported->path,
+                             progressJob(context, "writing " + work.exported->path)));
+    return reports;
+}
+
 } // namespace
 
 int runQuantize(const QStringList& arguments, Context& context)
 {
     Options options("quantize");
-    options.positional("MODEL", "file or folder").flag("json", "one JSON document on stdout")
-        .value("scheme", "S", "one scheme for every weight matrix, e.g. int4,group=128,clip=mse")
-        .value("policy", "FILE", "a policy file").value("tensor", "RE", "measure only tensors that match")
-        .value("device", "D", "auto, cpu, opencl or a device id", "auto").value("out", "PATH", "where to export to")
-        .value("as", "FORMAT", "dequantized or codes").flag("read", "read the files instead of mapping them")
-        .value("csv", "FILE", "also write the figures as CSV");
+    describe(options);
     if (const auto code = begin(options, arguments, context))
         return *code;
-    const auto wanted = exportFrom(options);
-    if (!wanted.ok())
-        return fail(context, wanted.error());
-    const auto policy = policyFrom(options, context);
-    if (!policy.ok())
-        return fail(context, policy.error());
-    const auto model = Model::open(options.argument(0), options.has("read") ? FileAccess::Read : FileAccess::Map);
-    if (!model.ok())
-        return fail(context, model.error());
-    const auto decisions = policy->resolve(**model);
-    if (!decisions.ok())
-        return fail(context, decisions.error());
-    const auto selected = selectTensors(**model, options.text("tensor"));
-    if (!selected.ok())
-        return fail(context, selected.error());
+    auto work = workFrom(options, context);
+    if (!work.ok())
+        return fail(context, work.error());
     Backends backends(context.program.toStdString(), kernelCacheFolder());
     const auto device = backends.choose(options.text("device"));
     if (!device.ok())
@@ -88,16 +157,9 @@ int runQuantize(const QStringList& arguments, Context& context)
         context.err << "quantloupe-cli: note: " << device->note << '\n';
 
     const auto started = std::chrono::steady_clock::now();
-    const auto reports =
-        measureModel(*device->backend, **model, *decisions, *selected, {}, progressJob(context, "measuring"));
+    const auto reports = carryOut(*work, *device->backend, *backends.threadPool(), context);
     if (!reports.ok())
         return fail(context, reports.error());
-    if (*wanted) {
-        const Status written = exportModel(*device->backend, **model, *decisions, (*wanted)->format, (*wanted)->path,
-                                           progressJob(context, "writing " + (*wanted)->path));
-        if (!written.ok())
-            return fail(context, written.error());
-    }
     if (options.has("csv")) {
         if (const Status written = writeFileAtomically(options.text("csv"), reportsToCsv(*reports)); !written.ok())
             return fail(context, written.error());

@@ -62,16 +62,17 @@ public:
     Status measure(const TensorParameters& parameters, const JobControl& job, double& error, double* reference)
     {
         error = 0;
-        return forEachSlab(m_backend, m_rows.view, parameters, 0, m_rows.view.rows(), job, [&](const Slab& slab) -> Status {
-            m_weights = ConstRowMatrixMap(slab.values, slab.rows, slab.cols);
-            m_reconstructed = ConstRowMatrixMap(slab.reconstructed, slab.rows, slab.cols);
-            const auto finite = m_weights.array().isFinite();
-            if (!finite.all()) {
-                m_reconstructed = finite.select(m_reconstructed, 0.0f).eval();
-                m_weights = finite.select(m_weights, 0.0f).eval();
-            }
-            return add(slab, job, error, reference);
-        });
+        return forEachSlab(m_backend, m_rows.view, parameters, 0, m_rows.view.rows(), job,
+                           [&](const Slab& slab) -> Status {
+                               m_weights = ConstRowMatrixMap(slab.values, slab.rows, slab.cols);
+                               m_reconstructed = ConstRowMatrixMap(slab.reconstructed, slab.rows, slab.cols);
+                               const auto finite = m_weights.array().isFinite();
+                               if (!finite.all()) {
+                                   m_reconstructed = finite.select(m_reconstructed, 0.0f).eval();
+                                   m_weights = finite.select(m_weights, 0.0f).eval();
+                               }
+                               return add(slab, job, error, reference);
+                           });
     }
 
 private:
@@ -221,12 +222,14 @@ Result<double> medianLimit(Backend& backend, const TensorView& weight, const Mea
 {
     QL_TRY(const TensorParameters parameters, parametersFor(backend, weight, rows, scheme, job));
     const Codebook book = codebookFor(scheme);
-    const double reach = scheme.symmetry == Symmetry::Symmetric ? double(book.maxMagnitude) : double(book.maxMagnitude) / 2;
+    const double reach =
+        scheme.symmetry == Symmetry::Symmetric ? double(book.maxMagnitude) : double(book.maxMagnitude) / 2;
     std::vector<float> scales;
-    QL_CHECK(forEachSlab(backend, rows.view, parameters, 0, rows.view.rows(), {job.stop, {}}, [&](const Slab& slab) -> Status {
-        scales.insert(scales.end(), slab.quantized->scales.begin(), slab.quantized->scales.end());
-        return {};
-    }));
+    QL_CHECK(forEachSlab(backend, rows.view, parameters, 0, rows.view.rows(), {job.stop, {}},
+                         [&](const Slab& slab) -> Status {
+                             scales.insert(scales.end(), slab.quantized->scales.begin(), slab.quantized->scales.end());
+                             return {};
+                         }));
     return quantileOf(std::move(scales), 0.5) * reach;
 }
 
@@ -240,7 +243,7 @@ Result<Scheme> resolveOutputClip(Backend& backend, const TensorView& weight, con
     QL_CHECK(scheme.check());
     QL_CHECK(checkInput(weight, input));
     const bool gram = input->hasGram() && (weight.cols() <= kNarrow || !input->hasSample());
-    const auto basis = gram ? std::optional(OutputError::Basis::Gram)
+    const auto basis = gram                 ? std::optional(OutputError::Basis::Gram)
                        : input->hasSample() ? std::optional(OutputError::Basis::Sample)
                                             : std::nullopt;
     QL_TRY(const OutputMeter meter, OutputMeter::create(*input, basis, {}, kSearchTokens, pool));
@@ -267,11 +270,13 @@ Result<Scheme> resolveOutputClip(Backend& backend, const TensorView& weight, con
 }
 
 Result<std::vector<Decision>> resolveOutputClips(Backend& backend, const Model& model, std::vector<Decision> decisions,
-                                                 const Calibration* calibration, ThreadPool& pool, const JobControl& job)
+                                                 const Calibration* calibration, ThreadPool& pool,
+                                                 const JobControl& job, const std::vector<int>* only)
 {
     std::vector<size_t> wanted;
     for (size_t i = 0; i < decisions.size(); ++i) {
-        if (!decisions[i].asStored && decisions[i].scheme.clip == ClipMethod::Output)
+        const bool meant = !only || std::find(only->begin(), only->end(), int(i)) != only->end();
+        if (meant && !decisions[i].asStored && decisions[i].scheme.clip == ClipMethod::Output)
             wanted.push_back(i);
     }
     for (size_t n = 0; n < wanted.size(); ++n) {

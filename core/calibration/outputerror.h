@@ -17,8 +17,8 @@ struct OutputError {
     /// matrix only, as importance matrices give it: sum_j E[x_j^2] (w_j - w^_j)^2; per expert where they are known.
     enum class Basis : uint8_t { Gram, Sample, SecondMoments };
     Basis basis = Basis::Sample;
-    double error = 0;     ///< per token, summed over output channels
-    double reference = 0; ///< the same of x W^T
+    double error = 0;        ///< per token, summed over output channels
+    double reference = 0;    ///< the same of x W^T
     double relative() const; ///< sqrt(error / reference); 0 for 0/0
     double sqnrDb() const;   ///< 10 log10(reference / error); +inf without error
 };
@@ -30,7 +30,7 @@ struct OutputErrorRequest {
     Scheme scheme;
     const InputStatistics* input = nullptr;
     std::optional<ActivationScheme> activation; ///< needs the row sample
-    int64_t sampleOfRows = 0; ///< previews: at most this many output channels, evenly spread; 0: all
+    int64_t sampleOfRows = 0;                   ///< previews: at most this many output channels, evenly spread; 0: all
     std::optional<OutputError::Basis> basis; ///< nothing: Gram where there is one and no activation scheme, then sample
 };
 /// Memory is bounded by a few slabs of rows, the row sample and a slab of the Gram matrix. Weights that are NaN or Inf
@@ -38,17 +38,17 @@ struct OutputErrorRequest {
 Result<OutputError> measureOutputError(Backend& backend, const OutputErrorRequest& request, ThreadPool& pool,
                                        const JobControl& job);
 
-/// The fifth clip method: the same share of every group's range, of sweepRatios(), with the lowest output error (over at
-/// most 128 evenly spread output channels and, where inputs are wide, 512 rows of the sample; the larger share on ties).
-/// `scheme` has ClipMethod::Output; the result is the same scheme with ClipMethod::Ratio. Its output error and MSE go to
-/// `mark` when that is given. Schemes with other clip methods come back unchanged.
+/// The fifth clip method: the same share of every group's range, of sweepRatios(), with the lowest output error (over
+/// at most 128 evenly spread output channels and, where inputs are wide, 512 rows of the sample; the larger share on
+/// ties). `scheme` has ClipMethod::Output; the result is the same scheme with ClipMethod::Ratio. Its output error and
+/// MSE go to `mark` when that is given. Schemes with other clip methods come back unchanged.
 Result<Scheme> resolveOutputClip(Backend& backend, const TensorView& weight, const Scheme& scheme,
                                  const InputStatistics* input, ThreadPool& pool, const JobControl& job,
                                  ClipMark* mark = nullptr);
-/// The same for every decision of a model, before it is measured or exported; errors name the tensor. `calibration` may
-/// be null while no decision asks for it.
+/// The same for every decision of a model (or those of `only`), before it is measured or exported; errors name the
+/// tensor. `calibration` may be null while no decision asks for it.
 Result<std::vector<Decision>> resolveOutputClips(Backend& backend, const Model& model, std::vector<Decision> decisions,
                                                  const Calibration* calibration, ThreadPool& pool,
-                                                 const JobControl& job);
+                                                 const JobControl& job, const std::vector<int>* only = nullptr);
 
 } // namespace ql

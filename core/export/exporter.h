@@ -4,6 +4,7 @@
 // is bounded by one slice of one tensor.
 #pragma once
 
+#include "core/calibration/outputerror.h"
 #include "core/compute/backend.h"
 #include "core/model/model.h"
 #include "core/policy/policy.h"
@@ -46,6 +47,7 @@ struct TensorReport {
     ErrorMetrics metrics;
     double seconds = 0;
     std::string note; ///< "12 NaN, first at 345", fallback, "kept"
+    std::optional<OutputError> output; ///< where a calibration knows what enters
 };
 
 /// Measures every tensor in order; `onTensor` is called after each one from the calling thread.
@@ -54,11 +56,18 @@ Result<std::vector<TensorReport>> measureModel(Backend& backend, const Model& mo
                                                const std::function<void(const TensorReport&)>& onTensor,
                                                const JobControl& job);
 
+/// Adds the output error to the reports of weights whose input the calibration knows, with the activations as
+/// `activations` wants them. Where it has no rows to quantize, the weights alone count and a note says so.
+Status addOutputErrors(Backend& backend, const Model& model, const std::vector<Decision>& decisions,
+                       const ActivationPolicy& activations, const Calibration& calibration, ThreadPool& pool,
+                       const JobControl& job, std::vector<TensorReport>& reports);
+
 /// Writes the checkpoint atomically and verifies it by reopening before it gets its name.
 Status exportModel(Backend& backend, const Model& model, const std::vector<Decision>& decisions, ExportFormat format,
                    const std::string& target, const JobControl& job);
 
-/// One row per tensor and a total; the columns and keys of the command line's `quantize --json`.
+/// One row per tensor and a total; the columns and keys of the command line's `quantize --json`. Output errors have
+/// theirs (output_rel_error, output_sqnr_db, basis) where any are known.
 std::string reportsToCsv(const std::vector<TensorReport>& reports);
 std::string reportsToJson(const std::vector<TensorReport>& reports, const std::string& device, double seconds);
 

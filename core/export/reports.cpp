@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -55,7 +56,7 @@ Result<TensorReport> measureOne(Backend& backend, const Model& model, int index,
                                 const JobControl& job)
 {
     const TensorInfo& info = model.tensors()[size_t(index)];
-    TensorReport report{info.name, decision.scheme, {}, 0, decision.fallback};
+    TensorReport report{info.name, decision.scheme, {}, 0, decision.fallback, {}};
     const auto started = std::chrono::steady_clock::now();
     if (decision.asStored) {
         report.metrics = unchanged(info);
@@ -106,16 +107,85 @@ Result<std::vector<TensorReport>> measureModel(Backend& backend, const Model& mo
     return reports;
 }
 
+namespace {
+
+/// The output error of one weight; nothing where neither weights nor activations change.
+Status addOutputError(Backend& backend, const TensorView& weight, const Decision& decision, OutputErrorRequest request,
+                      ThreadPool& pool, const JobControl& job, TensorReport& report)
+{
+    if (decision.asStored && !request.activation)
+        return {};
+    request.weight = weight;
+    request.scheme = decision.asStored ? Scheme::defaultsFor(Format::F32) : decision.scheme;
+    auto output = measureOutputError(backend, request, pool, job);
+    if (!output.ok() && output.error().code == ErrorCode::CalibrationInvalid && request.activation) {
+        report.note += (report.note.empty() ? "" : "; ") + ("activations left out: " + output.error().message);
+        request.activation.reset();
+        if (decision.asStored)
+            return {};
+        output = measureOutputError(backend, request, pool, job);
+    }
+    if (!output.ok())
+        return output.error();
+    report.output = *output;
+    return {};
+}
+
+bool anyOutput(const std::vector<TensorReport>& reports)
+{
+    return std::any_of(reports.begin(), reports.end(), [](const TensorReport& report) { return report.output.has_value(); });
+}
+
+} // namespace
+
+Status addOutputErrors(Backend& backend, const Model& model, const std::vector<Decision>& decisions,
+                       const ActivationPolicy& activations, const Calibration& calibration, ThreadPool& pool,
+                       const JobControl& job, std::vector<TensorReport>& reports)
+{
+    QL_TRY(const auto schemes, activations.resolve(model));
+    uint64_t total = 0, done = 0;
+    for (const TensorReport& report : reports)
+        total += model.tensors()[size_t(model.indexOf(report.tensor))].bytes;
+    for (TensorReport& report : reports) {
+        const int index = model.indexOf(report.tensor);
+        const TensorInfo& info = model.tensors()[size_t(index)];
+        OutputErrorRequest request;
+        request.input = calibration.find(report.tensor);
+        request.activation = schemes[size_t(index)];
+        if (request.input) {
+            QL_TRY(const TensorView view, model.view(index));
+            const JobControl inner{job.stop, [&](uint64_t part, uint64_t) { job.report(done + part, total); }};
+            const Status added =
+                addOutputError(backend, view, decisions[size_t(index)], std::move(request), pool, inner, report);
+            if (!added.ok() && added.error().code != ErrorCode::Cancelled)
+                return Error{added.error().code, added.error().message, "tensor " + report.tensor};
+            QL_CHECK(added);
+            view.release();
+        }
+        done += info.bytes;
+        job.report(done, total);
+    }
+    return {};
+}
+
 std::string reportsToCsv(const std::vector<TensorReport>& reports)
 {
-    std::string csv = "name,scheme,bits_per_weight,mse,sqnr_db,rel_error,max_abs_error,mean_abs_error,cosine,bytes,note\n";
+    const bool outputs = anyOutput(reports);
+    std::string csv = "name,scheme,bits_per_weight,mse,sqnr_db,rel_error,max_abs_error,mean_abs_error,cosine,bytes,";
+    csv += outputs ? "output_rel_error,output_sqnr_db,basis,note\n" : "note\n";
     for (const TensorReport& report : reports) {
         const ErrorMetrics& m = report.metrics;
         csv += csvField(report.tensor) + ',' + csvField(report.scheme.text());
         for (const double value : {m.bitsPerWeight, m.mse(), m.sqnrDb(), m.relativeError(), m.maxAbsError,
                                    m.meanAbsError(), m.cosine()})
             csv += ',' + formatExact(value);
-        csv += ',' + std::to_string(m.bytes) + ',' + csvField(report.note) + '\n';
+        csv += ',' + std::to_string(m.bytes);
+        if (outputs && report.output)
+            csv += ',' + formatExact(report.output->relative()) + ',' + formatExact(report.output->sqnrDb()) + ',' +
+                   std::string(basisName(report.output->basis));
+        else if (outputs)
+            csv += ",,,";
+        csv += ',' + csvField(report.note) + '\n';
     }
     return csv;
 }
@@ -131,6 +201,11 @@ std::string reportsToJson(const std::vector<TensorReport>& reports, const std::s
         row["name"] = report.tensor;
         row["scheme"] = report.scheme.text();
         addFigures(row, report.metrics);
+        if (report.output) {
+            row["output_rel_error"] = number(report.output->relative());
+            row["output_sqnr_db"] = number(report.output->sqnrDb());
+            row["basis"] = basisName(report.output->basis);
+        }
         if (!report.note.empty())
             row["note"] = report.note;
         json["tensors"].push_back(std::move(row));

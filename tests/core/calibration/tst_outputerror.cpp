@@ -63,7 +63,8 @@ TensorView stored(const Eigen::MatrixXd& matrix)
 {
     std::vector<std::byte> bytes(size_t(matrix.size()) * sizeof(double));
     std::memcpy(bytes.data(), matrix.data(), bytes.size());
-    return TensorView::create(memorySource("memory", std::move(bytes)), 0, DType::F64, {matrix.rows(), matrix.cols()}).value();
+    return TensorView::create(memorySource("memory", std::move(bytes)), 0, DType::F64, {matrix.rows(), matrix.cols()})
+        .value();
 }
 
 /// Sum over tokens and outputs of (x w - a w^)^2, one product after the other, per token.
@@ -137,9 +138,11 @@ private Q_SLOTS:
     {
         QTest::addColumn<QByteArray>("activation");
         QTest::addColumn<QByteArray>("scheme");
-        for (const char* activation : {"int8", "int4,asym", "int8,tensor,clip=percentile:99", "int8,channel", "fp8-e4m3,group=16"}) {
+        for (const char* activation :
+             {"int8", "int4,asym", "int8,tensor,clip=percentile:99", "int8,channel", "fp8-e4m3,group=16"}) {
             for (const char* scheme : {"int4,group=16", "f32"})
-                QTest::newRow(qPrintable(QString("%1 with %2").arg(activation, scheme))) << QByteArray(activation) << QByteArray(scheme);
+                QTest::newRow(qPrintable(QString("%1 with %2").arg(activation, scheme)))
+                    << QByteArray(activation) << QByteArray(scheme);
         }
     }
     void quantizedActivationsAreIncluded()
@@ -194,13 +197,15 @@ private Q_SLOTS:
     void whatIsNotChangedHasNoError()
     {
         const InputStatistics input = inputOf();
-        for (const auto basis : {OutputError::Basis::Gram, OutputError::Basis::Sample, OutputError::Basis::SecondMoments}) {
+        for (const auto basis :
+             {OutputError::Basis::Gram, OutputError::Basis::Sample, OutputError::Basis::SecondMoments}) {
             const auto found = measure(weightOf(), parsed("f32"), input, basis);
             QCOMPARE(found->error, 0.0);
             QCOMPARE(found->relative(), 0.0);
             QVERIFY(std::isinf(found->sqnrDb()) && found->reference > 0);
         }
-        const auto zeros = measure(TensorView::fromFloats(std::vector<float>(16 * kChannels), 16, kChannels), parsed("int4"), input);
+        const auto zeros =
+            measure(TensorView::fromFloats(std::vector<float>(16 * kChannels), 16, kChannels), parsed("int4"), input);
         QCOMPARE(zeros->relative(), 0.0);
     }
 
@@ -248,7 +253,8 @@ private Q_SLOTS:
     void previewsTakeEvenlySpreadRows_data()
     {
         QTest::addColumn<QByteArray>("scheme");
-        for (const char* text : {"int4,group=16", "int8,channel,clip=mse", "int4,tensor", "int4,tensor,clip=percentile:99", "nvfp4"})
+        for (const char* text :
+             {"int4,group=16", "int8,channel,clip=mse", "int4,tensor", "int4,tensor,clip=percentile:99", "nvfp4"})
             QTest::newRow(text) << QByteArray(text);
     }
     void previewsTakeEvenlySpreadRows()
@@ -266,7 +272,8 @@ private Q_SLOTS:
         }
         const auto found = measure(weight, parsed(scheme), input, OutputError::Basis::Sample, {}, 10);
         QVERIFY(relative(found->error, writtenOut(x, x, fewW, fewHat)) < 1e-5);
-        QVERIFY(measure(weight, parsed(scheme), input, {}, {}, 1000)->error == measure(weight, parsed(scheme), input)->error);
+        QVERIFY(measure(weight, parsed(scheme), input, {}, {}, 1000)->error ==
+                measure(weight, parsed(scheme), input)->error);
     }
 
     void theThreadsDoNotMatter()
@@ -277,7 +284,8 @@ private Q_SLOTS:
         request.weight = weightOf(300, kChannels);
         request.scheme = parsed("int4,group=16");
         request.input = &input;
-        QCOMPARE(measureOutputError(m_backend, request, one, {})->error, measureOutputError(m_backend, request, m_pool, {})->error);
+        QCOMPARE(measureOutputError(m_backend, request, one, {})->error,
+                 measureOutputError(m_backend, request, m_pool, {})->error);
     }
 
     void whatIsMissingIsSaid()
@@ -293,8 +301,10 @@ private Q_SLOTS:
         moments.channelMeanSquare.assign(kChannels, 1);
         const auto int8 = ActivationScheme::parse("int8").value();
         QCOMPARE(measure(weightOf(), parsed("int4"), moments, {}, int8).error().code, ErrorCode::CalibrationInvalid);
-        QCOMPARE(measure(weightOf(), parsed("int4"), moments, OutputError::Basis::Gram).error().code, ErrorCode::CalibrationInvalid);
-        QCOMPARE(measure(weightOf(), parsed("int4"), input, OutputError::Basis::Gram, int8).error().code, ErrorCode::InvalidArgument);
+        QCOMPARE(measure(weightOf(), parsed("int4"), moments, OutputError::Basis::Gram).error().code,
+                 ErrorCode::CalibrationInvalid);
+        QCOMPARE(measure(weightOf(), parsed("int4"), input, OutputError::Basis::Gram, int8).error().code,
+                 ErrorCode::InvalidArgument);
         moments.channelMeanSquare.clear();
         QCOMPARE(measure(weightOf(), parsed("int4"), moments).error().code, ErrorCode::CalibrationInvalid);
         std::stop_source stop;
@@ -303,14 +313,16 @@ private Q_SLOTS:
         request.weight = weightOf();
         request.scheme = parsed("int4");
         request.input = &input;
-        QCOMPARE(measureOutputError(m_backend, request, m_pool, {stop.get_token(), {}}).error().code, ErrorCode::Cancelled);
+        QCOMPARE(measureOutputError(m_backend, request, m_pool, {stop.get_token(), {}}).error().code,
+                 ErrorCode::Cancelled);
     }
 
     void theFifthClipMethodFindsTheLowestOutputError_data()
     {
         QTest::addColumn<QByteArray>("scheme");
-        for (const char* text : {"int3,group=16,clip=output", "int4,asym,channel,clip=output", "int4,tensor,clip=output",
-                                 "int3,asym,tensor,clip=output", "nf4,group=16,double,clip=output", "e2m1,channel,clip=output"})
+        for (const char* text :
+             {"int3,group=16,clip=output", "int4,asym,channel,clip=output", "int4,tensor,clip=output",
+              "int3,asym,tensor,clip=output", "nf4,group=16,double,clip=output", "e2m1,channel,clip=output"})
             QTest::newRow(text) << QByteArray(text);
     }
     void theFifthClipMethodFindsTheLowestOutputError()
@@ -349,7 +361,8 @@ private Q_SLOTS:
     {
         const InputStatistics input = inputOf(1200);
         const TensorView weight = weightOf(200, 1200);
-        const auto resolved = resolveOutputClip(m_backend, weight, parsed("int3,group=16,clip=output"), &input, m_pool, {});
+        const auto resolved =
+            resolveOutputClip(m_backend, weight, parsed("int3,group=16,clip=output"), &input, m_pool, {});
         QVERIFY(resolved.ok());
         const double found = measure(weight, *resolved, input)->error;
         for (const double ratio : {1.0, 0.9, 0.8, 0.7, 0.6, 0.5}) {
