@@ -4,6 +4,8 @@
 
 #include <QString>
 
+#include <algorithm>
+
 namespace ql::tok {
 namespace {
 
@@ -12,6 +14,46 @@ QString toQString(std::string_view text)
 {
     const std::u16string wide = toUtf16(text);
     return QString(reinterpret_cast<const QChar*>(wide.data()), qsizetype(wide.size()));
+}
+
+void appendUtf16(std::u16string& out, char32_t c)
+{
+    if (c < 0x10000) {
+        out += static_cast<char16_t>(c);
+    } else {
+        out += static_cast<char16_t>(0xD7C0 + (c >> 10));
+        out += static_cast<char16_t>(0xDC00 + (c & 0x3FF));
+    }
+}
+
+/// Every run of combining marks in canonical order, which changes no normal form: QString::normalized() would take
+/// quadratic time over a long run that is out of order.
+QString inCanonicalOrder(std::string_view text)
+{
+    std::u16string out;
+    std::u32string run;
+    const auto flush = [&] {
+        std::stable_sort(run.begin(), run.end(), [](char32_t a, char32_t b) {
+            return QChar::combiningClass(a) < QChar::combiningClass(b);
+        });
+        for (const char32_t mark : run)
+            appendUtf16(out, mark);
+        run.clear();
+    };
+    for (size_t at = 0; at < text.size();) {
+        const CodePoint c = codePointAt(text, at);
+        at += c.bytes;
+        if (c.value == 0x0F73 || c.value == 0x0F75 || c.value == 0x0F81) { // no marks, but made of two
+            run += {char32_t(0x0F71), c.value - 1};
+        } else if (QChar::combiningClass(c.value) != 0) {
+            run += c.value;
+        } else {
+            flush();
+            appendUtf16(out, c.value);
+        }
+    }
+    flush();
+    return QString(reinterpret_cast<const QChar*>(out.data()), qsizetype(out.size()));
 }
 
 bool isAscii(std::string_view text)
@@ -73,12 +115,7 @@ std::u16string toUtf16(std::string_view text)
     for (size_t at = 0; at < text.size();) {
         const CodePoint c = codePointAt(text, at);
         at += c.bytes;
-        if (c.value < 0x10000) {
-            out += static_cast<char16_t>(c.value);
-        } else {
-            out += static_cast<char16_t>(0xD7C0 + (c.value >> 10));
-            out += static_cast<char16_t>(0xDC00 + (c.value & 0x3FF));
-        }
+        appendUtf16(out, c.value);
     }
     return out;
 }
@@ -144,7 +181,7 @@ std::string normalForm(std::string_view text, NormalForm form)
         return std::string(text);
     constexpr QString::NormalizationForm kForms[] = {QString::NormalizationForm_C, QString::NormalizationForm_D,
                                                      QString::NormalizationForm_KC, QString::NormalizationForm_KD};
-    return toQString(text).normalized(kForms[size_t(form)]).toStdString();
+    return inCanonicalOrder(text).normalized(kForms[size_t(form)]).toStdString();
 }
 
 std::string lowerCase(std::string_view text)

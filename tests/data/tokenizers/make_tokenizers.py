@@ -5,7 +5,7 @@
 
 strings.json             the strings, once for all
 KIND.tokenizer.json      a tokenizer as the PyPI package `tokenizers` (0.23.3) saves it
-KIND.golden.json         "ids" with special tokens, "plain" without, "text" decoded from the plain ids with special tokens
+KIND.golden.json         "ids" with special tokens, "plain" without, "text" decoded from the plain ids, special tokens
                          kept (null: the string itself), "skipped" decoded from the ids without them (null: as "text")
 spm.vocab.json           pieces, scores and types of a model trained by `sentencepiece` (0.2.3), as GGUF files hold them
 spm.golden.json          the same for it
@@ -29,8 +29,8 @@ O200K = "|".join([r"[^\r\n\p{L}\p{N}]?" + UPPER + "*" + LOWER + "+" + CONTRACTIO
                   r"[^\r\n\p{L}\p{N}]?" + UPPER + "+" + LOWER + "*" + CONTRACTIONS + "?",
                   r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n/]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+"])
 KANA = "[一-龥\u3040-ゟ゠-ヿ]+"
-DEEPSEEK = (r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"
-            r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+DEEPSEEK = (r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"
+            r"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 HAN_AND_WORDS = r"[\p{Han}]+|[^\s\p{Han}\d\w]+|\w+|[^(\s|[.,!?…。，、।۔،])]+"
 
 
@@ -47,13 +47,14 @@ def special(*names, **options):
 def train(tokenizer, size, specials=(), alphabet=True, **options):
     kind = trainers.WordPieceTrainer if isinstance(tokenizer.model, models.WordPiece) else trainers.BpeTrainer
     initial = pre_tokenizers.ByteLevel.alphabet() if alphabet else []
-    tokenizer.train_from_iterator(corpus(), kind(vocab_size=size, special_tokens=list(specials), initial_alphabet=initial,
-                                                 show_progress=False, **options))
+    trainer = kind(vocab_size=size, special_tokens=list(specials), initial_alphabet=initial, show_progress=False, **options)
+    tokenizer.train_from_iterator(corpus(), trainer)
     return tokenizer
 
 
 def template(tokenizer, single, *names):
-    return processors.TemplateProcessing(single=single, special_tokens=[(name, tokenizer.token_to_id(name)) for name in names])
+    tokens = [(name, tokenizer.token_to_id(name)) for name in names]
+    return processors.TemplateProcessing(single=single, special_tokens=tokens)
 
 
 def byte_level(splits, size=800, normalizer=None, specials=(), **model):
@@ -61,7 +62,8 @@ def byte_level(splits, size=800, normalizer=None, specials=(), **model):
     if normalizer:
         tokenizer.normalizer = normalizer
     steps = [pre_tokenizers.Split(Regex(s), "isolated") if isinstance(s, str) else s for s in splits]
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps + [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    steps.append(pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
     tokenizer.decoder = decoders.ByteLevel()
     return train(tokenizer, size, specials)
 
@@ -154,7 +156,7 @@ def gemma():
     tokenizer.decoder = metaspace_decoder(False)
     tokenizer = finish_fallback(tokenizer, names, size)
     tokenizer.add_special_tokens(special("<bos>", "<eos>", "<pad>"))
-    tokenizer.add_tokens([AddedToken("\n" * n, normalized=False) for n in range(2, 5)] + [AddedToken("▁" * 3, normalized=False)])
+    tokenizer.add_tokens([AddedToken(run, normalized=False) for run in ("\n\n", "\n\n\n", "\n\n\n\n", "▁▁▁")])
     tokenizer.post_processor = template(tokenizer, "<bos> $A", "<bos>")
     return tokenizer
 
@@ -188,29 +190,34 @@ def added():
     tokenizer.add_tokens([
         AddedToken("<left>", lstrip=True, normalized=False), AddedToken("<right>", rstrip=True, normalized=False),
         AddedToken("word", single_word=True, normalized=False), AddedToken("NORM", normalized=True),
-        AddedToken("<long>", normalized=False), AddedToken("<longer>", normalized=False), AddedToken("<long><longer>", normalized=False),
-        AddedToken("éword", single_word=True, normalized=True), AddedToken("the", single_word=True, lstrip=True, rstrip=True, normalized=True)])
+        AddedToken("<long>", normalized=False), AddedToken("<longer>", normalized=False),
+        AddedToken("<long><longer>", normalized=False), AddedToken("éword", single_word=True, normalized=True),
+        AddedToken("the", single_word=True, lstrip=True, rstrip=True, normalized=True)])
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 1), ("<s>", 0))
     return tokenizer
 
 
 def steps():
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", end_of_word_suffix="</w>", fuse_unk=True))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFD(), normalizers.Replace(Regex(r"\s{2,}"), " "), normalizers.Strip(),
-                                                 normalizers.Lowercase(), normalizers.NFC()])
+    tokenizer.normalizer = normalizers.Sequence([
+        normalizers.NFD(), normalizers.Replace(Regex(r"\s{2,}"), " "), normalizers.Strip(), normalizers.Lowercase(),
+        normalizers.NFC()])
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation("contiguous"), pre_tokenizers.Digits(individual_digits=False),
+        pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation("contiguous"),
+        pre_tokenizers.Digits(individual_digits=False),
         pre_tokenizers.Split("e", "merged_with_previous"), pre_tokenizers.Split(Regex("[aeiou]+"), "merged_with_next"),
         pre_tokenizers.Split("q", "removed")])
     tokenizer.decoder = decoders.BPEDecoder()
-    train(tokenizer, 500, special("<unk>", "[CLS]", "[SEP]"), alphabet=False, limit_alphabet=150, end_of_word_suffix="</w>")
+    train(tokenizer, 500, special("<unk>", "[CLS]", "[SEP]"), alphabet=False, limit_alphabet=150,
+          end_of_word_suffix="</w>")
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 2), ("[CLS]", 1))
     return tokenizer
 
 
 def whitespace():
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", continuing_subword_prefix="##"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.CharDelimiterSplit("/")])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(),
+                                                       pre_tokenizers.CharDelimiterSplit("/")])
     tokenizer.decoder = decoders.WordPiece(cleanup=True)
     return train(tokenizer, 700, special("<unk>"), alphabet=False, limit_alphabet=150, continuing_subword_prefix="##")
 
@@ -222,8 +229,8 @@ def dump(path, value):
 
 def write(kind, tokenizer):
     saved = json.loads(tokenizer.to_str())
-    for merge_index, merge in enumerate(saved["model"].get("merges", [])):
-        saved["model"]["merges"][merge_index] = merge if kind != "gpt2" else " ".join(merge)  # both spellings are in use
+    if kind == "gpt2":  # both spellings are in use
+        saved["model"]["merges"] = [" ".join(merge) for merge in saved["model"]["merges"]]
     dump(kind + ".tokenizer.json", saved)
     tokenizer = Tokenizer.from_file(kind + ".tokenizer.json")
     golden = {"ids": [], "plain": [], "text": [], "skipped": []}
@@ -245,15 +252,17 @@ def write(kind, tokenizer):
 
 def sentence_piece():
     model = io.BytesIO()
+    lines = [line for text in corpus() for line in text.replace("\0", "").splitlines() if line]
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([line for text in corpus() for line in text.replace("\0", "").splitlines() if line]), model_writer=model,
-        vocab_size=700, model_type="bpe", byte_fallback=True, character_coverage=0.98, normalization_rule_name="identity",
-        remove_extra_whitespaces=False, add_dummy_prefix=True, split_digits=True, minloglevel=2, num_threads=1, allow_whitespace_only_pieces=True)
+        sentence_iterator=iter(lines), model_writer=model, vocab_size=700, model_type="bpe", byte_fallback=True,
+        character_coverage=0.98, normalization_rule_name="identity", remove_extra_whitespaces=False,
+        add_dummy_prefix=True, split_digits=True, minloglevel=2, num_threads=1, allow_whitespace_only_pieces=True)
     processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     kinds = [2 if processor.is_unknown(i) else 3 if processor.is_control(i) else 6 if processor.is_byte(i) else 1
              for i in range(len(processor))]
     dump("spm.vocab.json", {"tokens": [processor.id_to_piece(i) for i in range(len(processor))],
-                            "scores": [round(processor.get_score(i), 6) for i in range(len(processor))], "types": kinds})
+                            "scores": [round(processor.get_score(i), 6) for i in range(len(processor))],
+                            "types": kinds})
     # Control tokens in a text are text to sentencepiece, and tokens to everybody else.
     chosen = [i for i, text in enumerate(STRINGS) if not any(name in text for name in ("<s>", "</s>", "<unk>", "\0"))]
     golden = {"index": chosen, "ids": [], "text": []}
@@ -267,7 +276,8 @@ def sentence_piece():
 
 if __name__ == "__main__":
     dump("strings.json", STRINGS)
-    for make in (gpt2, llama3, qwen2, o200k, deepseek, han, llama2, mistral, gemma, metaspace, added, steps, whitespace):
+    for make in (gpt2, llama3, qwen2, o200k, deepseek, han, llama2, mistral, gemma, metaspace, added, steps,
+                 whitespace):
         write(make.__name__, make())
     write("bert_uncased", bert(True))
     write("bert_cased", bert(False))
