@@ -46,6 +46,11 @@ void printHelp(std::ostream& out)
            "    scale=f32|f16|bf16|e8m0|e4m3, double, clip=METHOD with METHOD one of";
     for (const ClipMethodInfo& method : clipMethods())
         out << ' ' << method.name << (method.parameter.empty() ? "" : ":N");
+    out << "\nAn activation scheme A is FORMAT[,option...], for example int8,token or int8,tensor,clip=kl\n"
+           "  options: sym asym, range=strict|full, tensor channel token group=N,\n"
+           "    clip=minmax|average|percentile:P|mse|kl|abs:V|abs:LO:HI\n"
+           "A cache scheme K is FORMAT[,option...], for example int8 or int4,keys=channel,recent=128\n"
+           "  options: values=FORMAT, sym asym, keys=token|channel, group=N, segment=N, recent=N, first=N";
     out << "\nExit codes: 0 done, 2 bad input, 3 could not write, 4 device, 1 anything else.\n";
 }
 
