@@ -64,6 +64,8 @@ private Q_SLOTS:
         QTest::addColumn<bool>("gpuShape");
         for (const std::string& text : schemeTexts())
             QTest::addRow("%s", text.c_str()) << QString::fromStdString(text) << false;
+        for (const char* text : {"int4,clip=output", "int4,tensor,clip=output"}) // refused alike
+            QTest::addRow("%s", text) << QString(text) << false;
         // Few, because CPU drivers compile work groups with barriers slowly.
         for (const char* text : {"int4,asym", "nf4,double", "int4,clip=mse"})
             QTest::addRow("GPU shape: %s", text) << QString(text) << true;
