@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The plots of what a running model shows: bars per channel or module, ranges per token, curves over positions.
 #include "widgets/plots/barsplot.h"
+#include "widgets/plots/rangesplot.h"
+#include "widgets/plots/seriesplot.h"
 
 #include <QApplication>
 #include <QSignalSpy>
@@ -177,6 +179,111 @@ private Q_SLOTS:
                 QVERIFY(std::isfinite(plot.xRange().span()) && plot.xRange().span() > 0);
                 QVERIFY(std::isfinite(plot.yRange().span()) && plot.yRange().span() > 0);
                 press(plot, Qt::Key_Right);
+                QCOMPARE(plot.table().rows.size(), size_t(values.size()));
+            }
+        }
+    }
+
+    void rangesKeepTheirExtremes_data()
+    {
+        QTest::addColumn<int>("tokens");
+        QTest::newRow("one") << 1;
+        QTest::newRow("a few") << 40;
+        QTest::newRow("more than pixels") << 200000;
+    }
+    void rangesKeepTheirExtremes()
+    {
+        QFETCH(int, tokens);
+        RangesPlot plot;
+        Ranges ranges{std::vector<float>(size_t(tokens), -1), std::vector<float>(size_t(tokens), 2), "Token", "Value"};
+        ranges.hi[size_t(tokens) / 2] = 90;
+        ranges.lo[0] = ranges.hi.front() == 90 ? -5 : NAN; // one that is not known
+        plot.setRanges(ranges);
+        plot.setLimits(PlotRange{-1, 50});
+        show(plot);
+        QVERIFY(plot.yRange().hi > 90 && plot.yRange().lo < -1);
+        QCOMPARE(plot.table().rows.size(), size_t(tokens));
+        const QImage picture = plot.grab().toImage();
+        const QPoint at = plot.toPixel(tokens / 2, 80).toPoint();
+        bool seen = false;
+        for (int x = at.x() - 2; x <= at.x() + 2; ++x)
+            seen |= picture.pixelColor(x, at.y()) != theme::color(Ink::PlotBackground);
+        QVERIFY(seen);
+        QVERIFY(plot.summary().contains("90"));
+    }
+
+    void rangesWithoutFiniteValuesAreSurvived()
+    {
+        RangesPlot plot;
+        plot.setRanges({{NAN, NAN}, {NAN, NAN}, "Token", "Value"});
+        show(plot);
+        QVERIFY(plot.yRange().span() > 0);
+        QVERIFY(plot.table().rows[0][1].isEmpty());
+        plot.setRanges({});
+        QVERIFY(!plot.hasData());
+    }
+
+    void curvesArePicked()
+    {
+        SeriesPlot plot;
+        plot.setAxes("Position", "Error");
+        std::vector<Series> series(3);
+        for (int s = 0; s < 3; ++s) {
+            series[size_t(s)].name = QString("layer %1").arg(s);
+            for (int i = 0; i < 100; ++i)
+                series[size_t(s)].values.push_back((s + 1) * std::sqrt(i + 1.0));
+        }
+        plot.setSeries(series);
+        show(plot);
+        QSignalSpy picked(&plot, &SeriesPlot::picked);
+        for (int s = 0; s < 3; ++s) {
+            QTest::mouseClick(&plot, Qt::LeftButton, {}, plot.curvePixel(s, 60).toPoint());
+            QCOMPARE(picked.last()[0].toInt(), s);
+        }
+        plot.setPicked(0);
+        press(plot, Qt::Key_Down);
+        press(plot, Qt::Key_Return);
+        QCOMPARE(picked.last()[0].toInt(), 1);
+        QVERIFY(plot.summary().contains("layer 2"));
+        QCOMPARE(plot.table().header, QStringList({"Position", "layer 0", "layer 1", "layer 2"}));
+    }
+
+    void logarithmicPositionsBeginAtOne()
+    {
+        SeriesPlot plot;
+        plot.setSeries({{"a", std::vector<double>(1000, 3.0)}});
+        plot.setLogarithmicX(true);
+        show(plot);
+        QCOMPARE(plot.xRange(), (PlotRange{1, 1000}));
+        const double decade = plot.toPixel(10, 1).x() - plot.toPixel(1, 1).x();
+        QVERIFY(std::abs(plot.toPixel(100, 1).x() - plot.toPixel(10, 1).x() - decade) < 1e-6);
+        plot.setLogarithmicX(false);
+        QCOMPARE(plot.table().rows.size(), size_t(1000));
+    }
+
+    void oddCurvesAreSurvived_data()
+    {
+        QTest::addColumn<QVector<double>>("values");
+        QTest::newRow("none") << QVector<double>{};
+        QTest::newRow("one") << QVector<double>{3};
+        QTest::newRow("only unknown") << QVector<double>{kNothing, kNothing};
+        QTest::newRow("gaps") << QVector<double>{1, kNothing, 2, INFINITY, 3};
+        QTest::newRow("all zero") << QVector<double>{0, 0, 0};
+    }
+    void oddCurvesAreSurvived()
+    {
+        QFETCH(QVector<double>, values);
+        for (const int curves : {1, 20}) {
+            SeriesPlot plot;
+            plot.setSeries(std::vector<Series>(size_t(curves), {"curve", {values.begin(), values.end()}}));
+            for (const bool log : {false, true}) {
+                plot.setLogarithmicX(log);
+                plot.setLogarithmicY(log);
+                show(plot);
+                QVERIFY(std::isfinite(plot.xRange().span()) && plot.xRange().span() > 0);
+                QVERIFY(std::isfinite(plot.yRange().span()) && plot.yRange().span() > 0);
+                QTest::mouseMove(&plot, plot.plotArea().center());
+                QTest::mouseClick(&plot, Qt::LeftButton, {}, plot.plotArea().center());
                 QCOMPARE(plot.table().rows.size(), size_t(values.size()));
             }
         }

@@ -136,6 +136,11 @@ void DistributionPlot::setLimits(std::optional<PlotRange> limits)
     refresh();
 }
 
+void DistributionPlot::setPlain()
+{
+    setTopMargin(12);
+}
+
 void DistributionPlot::setHomeSigmas(double sigmas)
 {
     m_homeSigmas = sigmas;

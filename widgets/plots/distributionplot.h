@@ -51,6 +51,7 @@ public:
     void setMarks(std::vector<MethodMark> marks); ///< instead of those of a clip study; see markChosen
     /// Handles that stand for limits instead of a scheme's clip method: see limitsMoved. Nothing: no handles.
     void setLimits(std::optional<PlotRange> limits);
+    void setPlain(); ///< no room for marks above
     void setHomeSigmas(double sigmas); ///< how far the first view reaches; 0: over the whole range
 
     XMode xMode() const { return m_xMode; }

@@ -237,6 +237,8 @@ void PlotView::setLogX(bool log)
     if (log == isLogX())
         return;
     setScale(d->canvas->xAxis, log);
+    d->canvas->xAxis->setNumberFormat("gb"); // positions are counted: 1, 10, 100
+    d->canvas->xAxis->setNumberPrecision(6);
     d->pinnedX = false;
     d->homeX = {0, 0};
     refresh();
@@ -369,7 +371,7 @@ void PlotView::style()
     styleAxis(d->canvas->xAxis);
     styleAxis(d->canvas->yAxis);
     d->canvas->xAxis->grid()->setVisible(d->rows);
-    d->canvas->xAxis->setNumberFormat(isLogX() ? "eb" : "gb");
+    d->canvas->xAxis->setNumberFormat("gb");
     d->canvas->yAxis->setNumberFormat(isLogY() ? "eb" : "gb");
 }
 
