@@ -183,7 +183,12 @@ void ActivationSecond::Private::explain()
     const QString later = tr("Appears here as soon as the input is studied…");
     const QString off = tr("Full precision: nothing is rounded. Choose a format above to see what it costs.");
     const QString coming = tr("Quantizing: appears here…");
-    const QString errorText = !study ? later : moments ? unknown : !scheme ? off : coming;
+    const bool sampled = !study || study->quantization;
+    const QString errorText = !study     ? later
+                              : moments  ? unknown
+                              : !scheme  ? off
+                              : !sampled ? tr("Not known: this source holds no sample of rows to quantize.")
+                                         : coming;
     channels->setEmptyText(!study                          ? later
                            : measure->currentIndex() == 1 ? (moments ? unknown : tr("The error of each channel appears here…"))
                                                           : tr("This source tells nothing of single channels."));

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "widgets/panels/kvpage.h"
 
+#include "core/calibration/activationstudy.h"
 #include "widgets/models/kvlayersmodel.h"
 #include "widgets/models/numbertext.h"
 #include "widgets/panels/elidedlabel.h"
@@ -36,18 +37,6 @@ namespace {
 
 constexpr quint32 kStateVersion = 1;
 constexpr double kOutlierFactor = 6;
-
-/// Channels beyond `limit`, the largest first.
-std::vector<qint64> outliersOf(const std::vector<double>& values, double limit)
-{
-    std::vector<qint64> found;
-    for (size_t i = 0; i < values.size(); ++i) {
-        if (values[i] > limit)
-            found.push_back(qint64(i));
-    }
-    std::stable_sort(found.begin(), found.end(), [&](qint64 a, qint64 b) { return values[size_t(a)] > values[size_t(b)]; });
-    return found;
-}
 
 double medianOf(const std::vector<double>& values)
 {
@@ -263,7 +252,10 @@ void KvPage::Private::showChannels(BarsPlot* plot, const std::vector<float>& lar
     bars.measure = tr("Absolute maximum");
     bars.values.assign(largest.begin(), largest.end());
     const double limit = kOutlierFactor * medianOf(bars.values);
-    bars.marked = outliersOf(bars.values, limit);
+    std::vector<float> known = largest;
+    std::replace_if(known.begin(), known.end(), [](float x) { return !std::isfinite(x); }, 0.0f);
+    const std::vector<int64_t> outliers = outlierChannels(known, kOutlierFactor);
+    bars.marked.assign(outliers.begin(), outliers.end());
     bars.markedNote = tr("outlier: more than %1 times the median channel").arg(kOutlierFactor);
     if (headDim > 0 && bars.values.size() > size_t(headDim)) {
         for (size_t i = 0; i < bars.values.size(); ++i) {
