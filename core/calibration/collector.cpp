@@ -48,7 +48,7 @@ public:
         accumulator->add(tokens, x, m_pool, m_job.stop);
         if (m_job.cancelled())
             return cancelledError();
-        // A block has dealt with a token when its furthest input has seen it.
+        // A block has dealt with a token when its furthest input has seen it; with the last one when it is closed.
         report(m_open.rbegin()->second->tokens());
         return {};
     }
@@ -81,7 +81,7 @@ private:
             return;
         m_reported = now;
         const uint64_t blocks = uint64_t(m_network.config().layers) + 1;
-        m_done = std::max(m_done, m_blocks * m_tokens + std::min(tokens, m_tokens));
+        m_done = std::max(m_done, m_blocks * m_tokens + std::min(tokens, m_tokens - 1));
         m_job.report(m_done, blocks * m_tokens);
     }
 
