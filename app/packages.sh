@@ -25,8 +25,8 @@ install_missing() {
         { tail -n 20 build/install.log >&2; exit 1; }
 }
 
-# build_preset PRESET: configures (quietly unless it fails) and builds.
+# build_preset PRESET [OPTION...]: configures (quietly unless it fails) and builds.
 build_preset() {
     cmake --preset "$1" > build/configure.log 2>&1 || { cat build/configure.log >&2; exit 1; }
-    cmake --build --preset "$1"
+    cmake --build --preset "$@"
 }

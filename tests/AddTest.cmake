@@ -11,6 +11,10 @@ function(ql_add_test)
     target_compile_definitions(${arg_NAME} PRIVATE QL_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data"
                                                    QL_RESOURCES="${PROJECT_SOURCE_DIR}/resources")
     add_test(NAME ${arg_NAME} COMMAND ${arg_NAME})
+    if(arg_NAME IN_LIST sanitized_tests)
+        list(APPEND arg_LABELS sanitized)
+        add_dependencies(sanitized ${arg_NAME})
+    endif()
     set_tests_properties(${arg_NAME} PROPERTIES ENVIRONMENT "QT_QPA_PLATFORM=offscreen" LABELS "${arg_LABELS}"
                                                 TIMEOUT 600)
 endfunction()
