@@ -149,11 +149,13 @@ TensorRole roleFromWords(const ParsedName& parsed)
     return TensorRole::Other;
 }
 
-std::string withNumbers(std::string_view pattern, int layer)
+std::string withNumbers(std::string_view pattern, int layer, int expert = -1)
 {
     std::string text(pattern);
-    if (const auto at = text.find("{}"); at != std::string::npos)
-        text.replace(at, 2, std::to_string(layer));
+    for (const int number : {layer, expert}) {
+        if (const auto at = text.find("{}"); at != std::string::npos)
+            text.replace(at, 2, std::to_string(number));
+    }
     return text;
 }
 
@@ -259,14 +261,18 @@ std::optional<std::string> hfName(std::string_view ggufName, std::string_view ar
     const ParsedName parsed = parseName(ggufName);
     if (!family || parsed.companion || (parsed.suffix != ".weight" && parsed.suffix != ".bias"))
         return std::nullopt;
-    const NameRow* row = findGguf(family->own, parsed.pattern);
+    std::string_view stem = parsed.pattern;
+    const bool apart = parsed.expert >= 0 && removeSuffix(stem, ".{}");
+    const std::string pattern = std::string(stem) + (apart ? "_exps" : "");
+    const NameRow* row = findGguf(family->own, pattern);
     if (!row)
-        row = findGguf(family->common, parsed.pattern);
-    if (!row || row->hf.empty() || row->hf.find("{}") != row->hf.rfind("{}"))
+        row = findGguf(family->common, pattern);
+    const bool perExpert = row && row->hf.find("{}") != row->hf.rfind("{}");
+    if (!row || row->hf.empty() || perExpert != (parsed.expert >= 0))
         return std::nullopt;
     const bool prefixed = row->hf.starts_with('~');
     return (prefixed ? std::string(family->prefix) : std::string()) +
-           withNumbers(row->hf.substr(prefixed ? 1 : 0), parsed.layer) + std::string(parsed.suffix);
+           withNumbers(row->hf.substr(prefixed ? 1 : 0), parsed.layer, parsed.expert) + std::string(parsed.suffix);
 }
 
 } // namespace ql

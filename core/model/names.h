@@ -41,7 +41,8 @@ std::optional<std::string> ggufName(std::string_view hfName, std::string_view ar
 /// The same for every family of the naming tables, whether llama.cpp has it or not: what a tensor is called whatever its
 /// family calls it.
 std::optional<std::string> partName(std::string_view hfName, std::string_view architecture);
-/// HF name of a GGUF tensor, with the family's usual prefix; nothing for unknown names and stacked experts.
+/// HF name of a GGUF tensor, with the family's usual prefix; nothing for unknown names and stacked experts. One expert is
+/// "blk.1.ffn_up.7.weight", as in old GGUF files.
 std::optional<std::string> hfName(std::string_view ggufName, std::string_view architecture);
 
 } // namespace ql

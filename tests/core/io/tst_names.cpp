@@ -259,6 +259,16 @@ private Q_SLOTS:
         QVERIFY(!hfName(QTest::currentDataTag(), "something_new"));
     }
 
+    void oneExpertOfOldFiles()
+    {
+        QCOMPARE(*hfName("blk.4.ffn_up.7.weight", "mixtral"),
+                 std::string("model.layers.4.block_sparse_moe.experts.7.w3.weight"));
+        QCOMPARE(*hfName("blk.4.ffn_down.0.weight", "qwen3moe"),
+                 std::string("model.layers.4.mlp.experts.0.down_proj.weight"));
+        QVERIFY(!hfName("blk.4.ffn_up_exps.weight", "mixtral"));
+        QVERIFY(!hfName("blk.4.attn_q.7.weight", "mixtral"));
+    }
+
     void architectures()
     {
         QCOMPARE(canonicalArchitecture("gpt_neox"), std::string("gptneox"));
