@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tiny random networks of every family and what they compute, by PyTorch and Hugging Face transformers.
 
-    python make_networks.py        (made with torch 2.15, transformers 5.23, gguf 0.19)
+    python make_networks.py [FOLDER...]        (made with torch 2.15, transformers 5.23, gguf 0.19)
 
 Per family a folder: model.safetensors (F16), config.json, further config.VARIANT.json for the same weights, and
 expected.safetensors with `ids` and, per variant, the f32 logits (last hidden states for BERT); the variant of
@@ -13,6 +13,7 @@ both sides compute with the same weights.
 import json
 import math
 import pathlib
+import sys
 
 import gguf
 import numpy
@@ -27,6 +28,9 @@ SMALL = dict(vocab_size=VOCABULARY, bos_token_id=0, eos_token_id=1, pad_token_id
 LLAMA = dict(SMALL, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
              num_key_value_heads=2, head_dim=12, max_position_embeddings=64, rms_norm_eps=1e-5,
              tie_word_embeddings=False)
+
+MIXTURE = dict({k: v for k, v in LLAMA.items() if k != "head_dim"}, hidden_size=16, num_attention_heads=2,
+               num_key_value_heads=1, num_experts_per_tok=2)
 
 
 def rope(kind="default", theta=1000.0, **rest):
@@ -60,6 +64,22 @@ CASES = {
     "qwen3": ("Qwen3", "Qwen3ForCausalLM", dict(LLAMA, rope_parameters=rope(theta=1e6)),
               {"window": dict(use_sliding_window=True, sliding_window=5, max_window_layers=28,
                               layer_types=["sliding_attention", "full_attention"])}),
+    "mixtral": ("Mixtral", "MixtralForCausalLM",
+                dict(MIXTURE, intermediate_size=24, num_local_experts=4, rope_parameters=rope(),
+                     sliding_window=None),
+                {"window": dict(sliding_window=7), "three": dict(num_experts_per_tok=3)}),
+    "qwen2moe": ("Qwen2Moe", "Qwen2MoeForCausalLM",
+                 dict(MIXTURE, intermediate_size=40, moe_intermediate_size=16, shared_expert_intermediate_size=32,
+                      num_experts=4, norm_topk_prob=False, rope_parameters=rope(theta=1e6)),
+                 {"normalised": dict(norm_topk_prob=True)}),
+    "qwen3moe": ("Qwen3Moe", "Qwen3MoeForCausalLM",
+                 dict(MIXTURE, head_dim=12, intermediate_size=40, moe_intermediate_size=24, num_experts=4,
+                      norm_topk_prob=True, rope_parameters=rope(theta=1e6)),
+                 {"window": dict(use_sliding_window=True, sliding_window=5, norm_topk_prob=False)}),
+    "qwen3moe-mixed": ("Qwen3Moe", "Qwen3MoeForCausalLM",
+                       dict(MIXTURE, num_hidden_layers=4, head_dim=8, intermediate_size=40, moe_intermediate_size=16,
+                            num_experts=4, norm_topk_prob=True, decoder_sparse_step=2, mlp_only_layers=[1],
+                            rope_parameters=rope(theta=1e6)), {}),
     "gemma": ("Gemma", "GemmaForCausalLM",
               dict(LLAMA, hidden_size=36, num_key_value_heads=1, tie_word_embeddings=True, rope_parameters=rope()), {}),
     "gemma2": ("Gemma2", "Gemma2ForCausalLM",
@@ -140,7 +160,33 @@ def stored(case, state):
             name = "bert." + name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias",
                                                                                            "LayerNorm.beta")
         tensors[name] = value.half().contiguous()
-    return tensors
+    tensors = apart(tensors)
+    return {mixtral_name(name): value for name, value in tensors.items()} if case == "mixtral" else tensors
+
+
+def apart(tensors):
+    """Experts as published checkpoints name them, where transformers 5 keeps one stack of a layer in memory."""
+    separate = {}
+    for name, value in tensors.items():
+        module, _, last = name.partition(".experts.")
+        if not last:
+            separate[name] = value
+            continue
+        for number, matrix in enumerate(value):
+            parts = {"down": matrix}
+            if last == "gate_up_proj":
+                parts = dict(zip(("gate", "up"), matrix.chunk(2)))
+            for part, rows in parts.items():
+                separate[f"{module}.experts.{number}.{part}_proj.weight"] = rows.contiguous()
+    return separate
+
+
+def mixtral_name(name):
+    """What Mixtral's checkpoints call it."""
+    name = name.replace(".mlp.", ".block_sparse_moe.")
+    for part, own in dict(gate_proj="w1", up_proj="w3", down_proj="w2").items():
+        name = name.replace(part, own)
+    return name
 
 
 def older(config):
@@ -160,6 +206,9 @@ def older(config):
 
 def write_config(folder, variant, config):
     drop = ("_name_or_path", "transformers_version", "attn_implementation", "id2label", "label2id")
+    if "moe_intermediate_size" in config and "num_local_experts" in config:  # as published
+        config = dict(config, num_experts=config["num_local_experts"])
+        del config["num_local_experts"]
     text = json.dumps({k: v for k, v in config.items() if k not in drop}, indent=1, sort_keys=True)
     (folder / ("config.json" if variant == "plain" else f"config.{variant}.json")).write_text(text + "\n")
 
@@ -172,6 +221,22 @@ def paired(value, heads):
 
 def gguf_names(architecture, layers):
     return gguf.get_tensor_name_map(getattr(gguf.MODEL_ARCH, architecture), layers)
+
+
+def stacks(tensors):
+    """All experts' matrices of a layer in one, under the name that gguf's table knows."""
+    stacked, experts = {}, {}
+    for name, value in tensors.items():
+        module, _, rest = name.partition(".experts.")
+        if rest:
+            experts.setdefault(f"{module}.experts.{rest.partition('.')[2]}", []).append(value)
+        else:
+            stacked[name] = value[0] if name.endswith("shared_expert_gate.weight") else value
+    for name, values in experts.items():
+        if "block_sparse_moe" in name:
+            name = name.removeprefix("model.").replace("block_sparse_moe", "feed_forward")
+        stacked[name] = torch.stack(values)
+    return stacked
 
 
 def write_gguf(case, architecture, config, tensors, path, quantized=False):
@@ -224,8 +289,16 @@ def write_gguf(case, architecture, config, tensors, path, quantized=False):
         writer.add_float32("gemma2.attention.scale", c["query_pre_attn_scalar"] ** -0.5)
     if case == "bert":
         writer.add_causal_attention(False)
+    experts = c.get("num_local_experts") or c.get("num_experts")
+    if experts:
+        writer.add_expert_count(experts)
+        writer.add_expert_used_count(c["num_experts_per_tok"])
+    if c.get("moe_intermediate_size"):
+        writer.add_expert_feed_forward_length(c["moe_intermediate_size"])
+    if c.get("shared_expert_intermediate_size"):
+        writer.add_expert_shared_feed_forward_length(c["shared_expert_intermediate_size"])
     names = gguf_names(architecture, layers)
-    for name, tensor in tensors.items():
+    for name, tensor in stacks(tensors).items():
         value = tensor.float().numpy()
         stem, suffix = name.rsplit(".", 1)
         stem = stem.removeprefix("bert.")
@@ -244,7 +317,7 @@ def write_gguf(case, architecture, config, tensors, path, quantized=False):
         if case == "gptneox" and "query_key_value" in name:
             value = value.reshape(heads, 3, head_dim, -1).swapaxes(0, 1).reshape(value.shape)
         value = numpy.ascontiguousarray(value)
-        if value.ndim == 1:
+        if value.ndim == 1 or "ffn_gate_inp" in target:
             writer.add_tensor(target, value.astype(numpy.float32))
         elif quantized and value.shape[-1] % 32 == 0:
             kind = gguf.GGMLQuantizationType.Q8_0
@@ -287,7 +360,7 @@ def eight_bit(state):
 
 IDS = torch.randint(2, VOCABULARY, (TOKENS,), generator=torch.Generator().manual_seed(5))
 GGUF = {"llama": "LLAMA", "gemma": "GEMMA", "gemma2": "GEMMA2", "phi3": "PHI3", "gpt2": "GPT2", "gptneox": "GPTNEOX",
-        "bert": "BERT", "qwen3": "QWEN3"}
+        "bert": "BERT", "qwen3": "QWEN3", "mixtral": "LLAMA", "qwen2moe": "QWEN2MOE", "qwen3moe": "QWEN3MOE"}
 
 
 def make_case(case):
@@ -299,7 +372,7 @@ def make_case(case):
     write_config(folder, "plain", config.to_dict())
     tensors = stored(case, state)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    if "rope_parameters" in options:
+    if "rope_parameters" in options and "num_experts_per_tok" not in options:
         write_config(folder, "v4", older(config.to_dict()))
         expected["v4"] = plain.clone()
     configs = {"plain": config.to_dict()}
@@ -380,8 +453,9 @@ def make_rope():
 
 
 if __name__ == "__main__":
-    make_rope()
     torch.set_num_threads(1)
-    for name in CASES:
+    for name in sys.argv[1:] or CASES:
         make_case(name)
-    make_bundled()
+    if len(sys.argv) == 1:
+        make_rope()
+        make_bundled()
