@@ -107,8 +107,8 @@ private:
     /// The weights of the original with one of them replaced (none for the self-check).
     WeightReader readerOf(const Swap& swap) const
     {
-        return [this, tensor = swap.tensor](int wanted, std::span<float> out) {
-            return (wanted == tensor ? m_quantized : m_stored)(wanted, out);
+        return [this, tensor = swap.tensor](int wanted, int64_t firstRow, std::span<float> out) {
+            return (wanted == tensor ? m_quantized : m_stored).rows(wanted, firstRow, out);
         };
     }
 

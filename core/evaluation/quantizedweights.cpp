@@ -3,37 +3,48 @@
 #include "core/evaluation/evaluation.h"
 
 #include <algorithm>
+#include <map>
 
 namespace ql {
 namespace {
 
 constexpr int64_t kSliceValues = 4 << 20; ///< quantized at a time
 
-Status readStored(const TensorView& view, std::span<float> out, const JobControl& job)
+/// Some rows of one tensor.
+struct Slice {
+    const TensorView& view;
+    int64_t first, rows;
+    float* out;
+};
+
+Status readStored(const Slice& slice, const JobControl& job)
 {
-    const int64_t step = std::max<int64_t>(1, kSliceValues / std::max<int64_t>(1, view.cols()));
-    for (int64_t row = 0; row < view.rows(); row += step) {
+    const int64_t cols = slice.view.cols();
+    const int64_t step = std::max<int64_t>(1, kSliceValues / std::max<int64_t>(1, cols));
+    for (int64_t row = 0; row < slice.rows; row += step) {
         if (job.cancelled())
             return cancelledError();
-        QL_CHECK(view.readRows(row, std::min(step, view.rows() - row), out.data() + row * view.cols()));
+        QL_CHECK(slice.view.readRows(slice.first + row, std::min(step, slice.rows - row), slice.out + row * cols));
     }
     return {};
 }
 
-Status readQuantized(Backend& backend, const TensorView& view, const Scheme& scheme, std::span<float> out,
-                     const JobControl& job)
+Status readQuantized(Backend& backend, const TensorParameters& parameters, const Slice& slice, const JobControl& job)
 {
-    QL_TRY(const TensorParameters parameters, backend.prepare(view, scheme, job));
-    const int64_t step = std::max<int64_t>(1, kSliceValues / std::max<int64_t>(1, view.cols()));
-    for (int64_t row = 0; row < view.rows(); row += step) {
+    const int64_t cols = slice.view.cols();
+    const int64_t step = std::max<int64_t>(1, kSliceValues / std::max<int64_t>(1, cols));
+    for (int64_t row = 0; row < slice.rows; row += step) {
         if (job.cancelled())
             return cancelledError();
-        QL_TRY(const QuantizedTensor slice,
-               backend.quantizeRows(view, parameters, row, std::min(step, view.rows() - row), job));
-        QL_CHECK(backend.dequantize(slice, out.data() + row * view.cols(), job));
+        QL_TRY(const QuantizedTensor part, backend.quantizeRows(slice.view, parameters, slice.first + row,
+                                                                std::min(step, slice.rows - row), job));
+        QL_CHECK(backend.dequantize(part, slice.out + row * cols, job));
     }
     return {};
 }
+
+/// What the schemes need to know of tensors that are read part by part: it takes a pass over the whole tensor.
+using KnownParameters = std::map<int, TensorParameters>;
 
 } // namespace
 
@@ -41,16 +52,28 @@ WeightReader quantizedWeights(Backend& backend, std::shared_ptr<const Model> mod
                               const JobControl& job)
 {
     return [&backend, model = std::move(model), decisions = std::move(decisions),
-            inner = JobControl{job.stop, {}}](int tensor, std::span<float> out) -> Status {
+            inner = JobControl{job.stop, {}}, known = std::make_shared<KnownParameters>()](
+               int tensor, int64_t firstRow, std::span<float> out) -> Status {
         QL_TRY(const TensorView view, model->view(tensor));
-        if (uint64_t(view.count()) != out.size())
+        const int64_t rows = int64_t(out.size()) / std::max<int64_t>(1, view.cols());
+        if (rows * view.cols() != int64_t(out.size()) || firstRow < 0 || rows > view.rows() - firstRow)
             return Error{ErrorCode::InvalidArgument,
                          "room for " + std::to_string(out.size()) + " values where the tensor has " +
                              std::to_string(view.count()),
                          model->tensors()[size_t(tensor)].name};
+        const Slice slice{view, firstRow, rows, out.data()};
         const Decision& decision = decisions[size_t(tensor)];
-        const Status read = decision.asStored ? readStored(view, out, inner)
-                                              : readQuantized(backend, view, decision.scheme, out, inner);
+        Status read;
+        if (decision.asStored) {
+            read = readStored(slice, inner);
+        } else {
+            auto parameters = known->find(tensor);
+            if (parameters == known->end()) {
+                QL_TRY(TensorParameters prepared, backend.prepare(view, decision.scheme, inner));
+                parameters = known->emplace(tensor, std::move(prepared)).first;
+            }
+            read = readQuantized(backend, parameters->second, slice, inner);
+        }
         view.release();
         return read;
     };

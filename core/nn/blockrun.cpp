@@ -2,45 +2,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/nn/blockrun.h"
 
+#include "core/nn/mixturerun.h"
+
 #include <algorithm>
 #include <cmath>
 
 namespace ql {
-namespace {
-
-constexpr int64_t kMlpTokens = 4096; ///< beyond, the wide rows of an MLP go through in parts
-
-} // namespace
-
-Status BlockRun::hook(int input, const TokenRange& tokens, RowMatrix& x) const
-{
-    return m_hooks ? m_hooks->linearInput(input, tokens, x) : Status();
-}
-
-Status BlockRun::multiply(const Linear& linear, const RowMatrix& x, RowMatrix& y) const
-{
-    multiplyTransposed(x, linear.map(), y, m_pool, m_job.stop);
-    if (m_job.cancelled())
-        return cancelledError();
-    addBias(linear.bias, y, m_pool);
-    return {};
-}
-
-void BlockRun::normalise(const NormWeights& norm, const RowMatrix& x, RowMatrix& y) const
-{
-    y.resize(x.rows(), x.cols());
-    normaliseRows(m_config, norm, x.data(), y.data(), x.rows(), m_pool);
-}
 
 Status BlockRun::queriesKeysValues()
 {
     const auto& in = m_weights.attentionIn;
     if (in.size() == 3) {
-        QL_CHECK(multiply(in[0], m_input, m_queries));
-        QL_CHECK(multiply(in[1], m_input, m_keys));
-        QL_CHECK(multiply(in[2], m_input, m_values));
+        QL_CHECK(m_context.multiply(in[0], m_input, m_queries));
+        QL_CHECK(m_context.multiply(in[1], m_input, m_keys));
+        QL_CHECK(m_context.multiply(in[2], m_input, m_values));
     } else {
-        QL_CHECK(multiply(in[0], m_input, m_fused));
+        QL_CHECK(m_context.multiply(in[0], m_input, m_fused));
         const int64_t q = m_config.queryChannels();
         const int64_t k = m_config.keyChannels();
         copyColumns(m_fused, 0, q, m_queries, m_pool);
@@ -64,7 +41,7 @@ Status BlockRun::queriesKeysValues()
 
 Status BlockRun::attention(const TokenRange& tokens, RowMatrix& out)
 {
-    QL_CHECK(hook(m_plan.inputs[0], tokens, m_input));
+    QL_CHECK(m_context.hook(m_plan.inputs[0], tokens, m_input));
     QL_CHECK(queriesKeysValues());
     AttentionShape shape;
     shape.heads = m_config.heads;
@@ -76,39 +53,17 @@ Status BlockRun::attention(const TokenRange& tokens, RowMatrix& out)
     shape.causal = m_config.causal;
     const AttentionInput input{shape, m_queries, m_keys, m_values};
     bool done = false;
-    if (m_hooks) {
-        QL_TRY(done, m_hooks->attention(m_layer, tokens, input, m_mixed));
+    if (m_context.hooks) {
+        QL_TRY(done, m_context.hooks->attention(m_layer, tokens, input, m_mixed));
         if (done && (m_mixed.rows() != m_queries.rows() || m_mixed.cols() != m_queries.cols()))
             return Error{ErrorCode::Internal, "a hook gave attention of another shape", {}};
     }
     if (!done)
-        attend(input, nullptr, m_mixed, m_pool, m_job.stop);
-    if (m_job.cancelled())
+        attend(input, nullptr, m_mixed, m_pool, m_context.job.stop);
+    if (m_context.job.cancelled())
         return cancelledError();
-    QL_CHECK(hook(m_plan.inputs[1], tokens, m_mixed));
-    return multiply(m_weights.attentionOut, m_mixed, out);
-}
-
-Status BlockRun::mlpRows(const TokenRange& tokens, RowMatrix& input, RowMatrix& out)
-{
-    QL_CHECK(hook(m_plan.inputs[2], tokens, input));
-    const auto& in = m_weights.mlpIn;
-    if (in.size() == 2) {
-        QL_CHECK(multiply(in[0], input, m_gate));
-        QL_CHECK(multiply(in[1], input, m_up));
-    } else if (m_config.fusedGateUp) {
-        QL_CHECK(multiply(in[0], input, m_fused));
-        copyColumns(m_fused, 0, m_config.intermediate, m_gate, m_pool);
-        copyColumns(m_fused, m_config.intermediate, m_config.intermediate, m_up, m_pool);
-    } else {
-        QL_CHECK(multiply(in[0], input, m_gate));
-    }
-    if (m_config.gatedMlp)
-        activateGated(m_config.activation, m_gate, m_up, m_pool);
-    else
-        activateRows(m_config.activation, m_gate, m_pool);
-    QL_CHECK(hook(m_plan.inputs[3], tokens, m_gate));
-    return multiply(m_weights.mlpOut, m_gate, out);
+    QL_CHECK(m_context.hook(m_plan.inputs[1], tokens, m_mixed));
+    return m_context.multiply(m_weights.attentionOut, m_mixed, out);
 }
 
 Status BlockRun::mlp(const TokenRange& tokens, RowMatrix& out)
@@ -127,7 +82,7 @@ Status BlockRun::mlp(const TokenRange& tokens, RowMatrix& out)
     return {};
 }
 
-Status BlockRun::run(int sequence, RowMatrix& hidden)
+Status BlockRun::runSequence(int sequence, RowMatrix& hidden)
 {
     using Placement = NetworkConfig::NormPlacement;
     if (hidden.rows() == 0)
@@ -136,25 +91,37 @@ Status BlockRun::run(int sequence, RowMatrix& hidden)
     const bool before = m_config.placement != Placement::After;
     const bool sandwich = m_config.placement == Placement::Sandwich;
 
-    before ? normalise(m_weights.attentionNorm, hidden, m_input) : void(m_input = hidden);
+    before ? m_context.normalise(m_weights.attentionNorm, hidden, m_input) : void(m_input = hidden);
     QL_CHECK(attention(tokens, m_attentionOut));
     if (sandwich)
-        normalise(m_weights.attentionPostNorm, m_attentionOut, m_attentionOut);
+        m_context.normalise(m_weights.attentionPostNorm, m_attentionOut, m_attentionOut);
     if (!m_config.parallelResidual)
         addRows(hidden, m_attentionOut, m_pool);
     if (!before)
-        normalise(m_weights.attentionNorm, hidden, hidden);
+        m_context.normalise(m_weights.attentionNorm, hidden, hidden);
+    if (m_plan.mixture.present())
+        return {};
 
-    before ? normalise(m_weights.mlpNorm, hidden, m_input) : void(m_input = hidden);
+    before ? m_context.normalise(m_weights.mlpNorm, hidden, m_input) : void(m_input = hidden);
     QL_CHECK(mlp(tokens, m_mlpOut));
     if (sandwich)
-        normalise(m_weights.mlpPostNorm, m_mlpOut, m_mlpOut);
+        m_context.normalise(m_weights.mlpPostNorm, m_mlpOut, m_mlpOut);
     if (m_config.parallelResidual)
         addRows(hidden, m_attentionOut, m_pool);
     addRows(hidden, m_mlpOut, m_pool);
     if (!before)
-        normalise(m_weights.mlpNorm, hidden, hidden);
+        m_context.normalise(m_weights.mlpNorm, hidden, hidden);
     return {};
+}
+
+Status BlockRun::run(std::vector<RowMatrix>& hidden)
+{
+    for (size_t i = 0; i < hidden.size(); ++i) {
+        if (m_context.job.cancelled())
+            return cancelledError();
+        QL_CHECK(runSequence(int(i), hidden[i]));
+    }
+    return m_plan.mixture.present() ? MixtureRun(m_context, m_plan, m_weights).run(hidden) : Status();
 }
 
 } // namespace ql

@@ -87,11 +87,14 @@ NetworkConfig bert()
 std::span<const NetworkFamily> networkFamilies()
 {
     using Placement = NetworkConfig::NormPlacement;
-    static const std::array<NetworkFamily, 11> families{{
+    static const std::array<NetworkFamily, 14> families{{
         {"llama", "Llama", llamaLike(), true},
         {"mistral", "Mistral", llamaLike(), true},
+        {"mixtral", "Mixtral", llamaLike(), true},
         {"qwen2", "Qwen2", qwen(true, false), true},
+        {"qwen2moe", "Qwen2-MoE", qwen(true, false), true},
         {"qwen3", "Qwen3", qwen(false, true), true},
+        {"qwen3moe", "Qwen3-MoE", qwen(false, true), true},
         {"gemma", "Gemma", gemma(Placement::Before), true, true},
         {"gemma2", "Gemma 2", gemma(Placement::Sandwich), true, true},
         {"phi3", "Phi-3", phi3(), true},

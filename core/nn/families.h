@@ -34,6 +34,7 @@ Result<NetworkConfig> configFromGguf(const Model& model, const NetworkFamily& fa
 
 /// Bounds that no model comes near; they keep absurd entries from becoming allocations.
 inline constexpr int64_t kMostLayers = 9999, kMostChannels = 1 << 24, kMostHeads = 1 << 16, kMostHeadDim = 1 << 16,
+                         kMostExperts = 9999,
                          kMostTokens = int64_t(1) << 31;
 
 } // namespace ql

@@ -86,6 +86,31 @@ void readSizes(const Model& model, ConfigReader& in, NetworkConfig& c)
     c.vocabulary = embedding < 0 ? 0 : model.tensors()[size_t(embedding)].rows();
 }
 
+/// GGUF calls Mixtral "llama".
+Status readExperts(const Model& model, ConfigReader& in, NetworkConfig& c)
+{
+    constexpr int64_t kSoftmax = 1; ///< llama.cpp's number of the gating function
+    c.experts = int(in.integer({"expert_count"}, 0, kMostExperts, 0));
+    if (c.experts == 0)
+        return {};
+    const bool qwen = c.architecture == "qwen2moe" || c.architecture == "qwen3moe";
+    const bool softmax = in.integer({"expert_gating_func"}, 0, 1000, kSoftmax) == kSoftmax;
+    if ((!qwen && c.architecture != "llama") || !softmax)
+        return Error{ErrorCode::Unsupported,
+                     "the forward pass does not know \"" + c.architecture + "\" with " +
+                         (softmax ? "experts" : "experts that are not chosen by a softmax") +
+                         "; its weights can still be viewed",
+                     model.path()};
+    c.expertsUsed = int(in.integer({"expert_used_count"}, 1, c.experts));
+    c.expertIntermediate = int(in.integer({"expert_feed_forward_length"}, 1, kMostChannels, c.intermediate));
+    if (c.architecture == "qwen2moe")
+        c.sharedIntermediate = int(in.integer({"expert_shared_feed_forward_length"}, 1, kMostChannels, c.intermediate));
+    c.normaliseExperts = in.boolean({"expert_weights_norm"}, c.architecture != "qwen2moe");
+    for (int layer = 0; layer < c.layers; ++layer)
+        c.expertLayers.push_back(model.indexOf("blk." + std::to_string(layer) + ".ffn_gate_inp.weight") >= 0);
+    return {};
+}
+
 void readFamily(const Model& model, ConfigReader& in, NetworkConfig& c)
 {
     c.normOffsetOne = false; // added when the file was made
@@ -120,14 +145,10 @@ Result<NetworkConfig> configFromGguf(const Model& model, const NetworkFamily& fa
     const std::string where = model.path() + ": GGUF metadata";
     QL_TRY(const nlohmann::json document, parseJson(model.configJson(), where, {uint64_t(1) << 30, 64}));
     ConfigReader in(document, where, std::string(family.architecture) + ".");
-    if (in.integer({"expert_count"}, 0, kMostHeads, 0) > 0)
-        return Error{ErrorCode::Unsupported,
-                     "the forward pass does not know \"" + std::string(family.architecture) +
-                         "\" with experts; its weights can still be viewed",
-                     model.path()};
     NetworkConfig c = family.traits;
     c.architecture = family.architecture;
     readSizes(model, in, c);
+    QL_CHECK(readExperts(model, in, c));
     QL_CHECK(in.status());
     if (family.rotary) {
         c.rope.theta = in.number({"rope.freq_base"}, 1.0 + 1e-9, 1e18, 1e4);

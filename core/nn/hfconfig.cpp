@@ -7,6 +7,7 @@
 #include "core/nn/families.h"
 #include "core/tensor/floats.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace ql {
@@ -159,11 +160,36 @@ Status readRope(const nlohmann::json& config, ConfigReader& top, NetworkConfig& 
     return in.status();
 }
 
+/// Which blocks have experts, and of what size.
+void readExperts(ConfigReader& in, NetworkConfig& c)
+{
+    const bool mixtral = c.architecture == "mixtral";
+    if (!mixtral && c.architecture != "qwen2moe" && c.architecture != "qwen3moe")
+        return;
+    c.experts = int(in.integer({"num_local_experts", "num_experts"}, 1, kMostExperts));
+    c.expertsUsed = int(in.integer({"num_experts_per_tok"}, 1, std::max(1, c.experts)));
+    c.expertIntermediate = mixtral ? c.intermediate : int(in.integer({"moe_intermediate_size"}, 1, kMostChannels));
+    c.normaliseExperts = mixtral || in.boolean({"norm_topk_prob"}, false);
+    if (c.architecture == "qwen2moe") {
+        c.sharedIntermediate = int(in.integer({"shared_expert_intermediate_size"}, 1, kMostChannels));
+        c.queryKeyValueBias = in.boolean({"qkv_bias"}, true);
+    }
+    const int64_t step = mixtral ? 1 : in.integer({"decoder_sparse_step"}, 1, kMostLayers, 1);
+    const auto* plain = mixtral ? nullptr : in.find({"mlp_only_layers"});
+    if (plain && !plain->is_array())
+        in.fail("\"mlp_only_layers\" must be a list of layers");
+    for (int layer = 0; layer < c.layers; ++layer) {
+        const bool excepted = plain && std::find(plain->begin(), plain->end(), layer) != plain->end();
+        c.expertLayers.push_back((layer + 1) % step == 0 && !excepted);
+    }
+}
+
 void readWindows(ConfigReader& in, NetworkConfig& c)
 {
     c.windows.assign(size_t(c.layers), 0);
     const bool qwen = c.architecture.starts_with("qwen");
-    const bool everywhere = c.architecture == "mistral" || c.architecture == "phi3";
+    const bool everywhere = c.architecture == "mistral" || c.architecture == "mixtral" || c.architecture == "phi3" ||
+                            c.architecture == "qwen3moe";
     const bool alternating = c.architecture == "gemma2";
     if (!qwen && !everywhere && !alternating)
         return;
@@ -180,6 +206,7 @@ void readWindows(ConfigReader& in, NetworkConfig& c)
         const bool sliding = types       ? (*types)[i] == "sliding_attention"
                              : everywhere ? true
                              : alternating ? i % 2 == 0
+                             : c.architecture == "qwen2moe" ? i % 2 == 0 && int64_t(i) < full
                                            : int64_t(i) >= full;
         c.windows[i] = sliding ? window : 0;
     }
@@ -250,6 +277,7 @@ Result<NetworkConfig> configFromHuggingFace(const Model& model, const NetworkFam
     if (family.rotary)
         QL_CHECK(readRope(*config, in, c, family.rotaryShare));
     readWindows(in, c);
+    readExperts(in, c);
     readFamily(in, c, model, family.tiedByDefault);
     QL_CHECK(in.status());
     QL_CHECK(checkConfig(c, where));

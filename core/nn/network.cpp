@@ -49,7 +49,7 @@ public:
         for (size_t i = 0; i < rows.size(); ++i) {
             const std::span out(result.m_values.data() + int64_t(i) * table.cols, size_t(table.cols));
             if (stored)
-                QL_CHECK(stored->readRow(table.tensor, rows[i], out));
+                QL_CHECK((*stored)(table.tensor, rows[i], out));
             else
                 std::copy_n(all.data() + rows[i] * table.cols, table.cols, out.begin());
             result.m_index.emplace(rows[i], int64_t(i));
@@ -108,6 +108,7 @@ Result<Network::WeightsPtr> PlannedNetwork::loadBlock(int layer, const WeightRea
         return invalid("there is no block " + std::to_string(layer));
     return guarded(*m_model, [&]() -> Result<WeightsPtr> {
         auto weights = std::make_unique<BlockWeights>();
+        weights->layer = layer;
         QL_CHECK(loadBlockWeights(m_plan.blocks[size_t(layer)], m_config.normOffsetOne, reader, *weights));
         return WeightsPtr(std::move(weights));
     });
@@ -115,14 +116,20 @@ Result<Network::WeightsPtr> PlannedNetwork::loadBlock(int layer, const WeightRea
 
 Status PlannedNetwork::reload(Weights& block, int site, const WeightReader& reader) const
 {
+    const LinearSite wanted = site >= 0 && size_t(site) < m_plan.sites.size() ? m_plan.sites[size_t(site)] : LinearSite();
     std::vector<Linear*> linears;
     if (auto* weights = dynamic_cast<BlockWeights*>(&block)) {
+        if (wanted.expert >= 0 && wanted.layer == weights->layer) {
+            weights->replaced[wanted.tensor] = reader;
+            return {};
+        }
         for (Linear& linear : weights->attentionIn)
             linears.push_back(&linear);
         for (Linear& linear : weights->mlpIn)
             linears.push_back(&linear);
         linears.push_back(&weights->attentionOut);
-        linears.push_back(&weights->mlpOut);
+        for (Linear* linear : {&weights->mlpOut, &weights->router, &weights->sharedGate})
+            linears.push_back(linear);
     } else if (auto* head = dynamic_cast<HeadWeights*>(&block)) {
         linears.push_back(&head->head);
     }
@@ -224,12 +231,7 @@ Status PlannedNetwork::runBlock(int layer, const Weights& block, std::vector<Row
     }
     return guarded(*m_model, [&]() -> Status {
         BlockRun run(m_config, m_plan.blocks[size_t(layer)], *weights, layer, pool, hooks, job);
-        for (size_t i = 0; i < hidden.size(); ++i) {
-            if (job.cancelled())
-                return cancelledError();
-            QL_CHECK(run.run(int(i), hidden[i]));
-        }
-        return {};
+        return run.run(hidden);
     });
 }
 

@@ -1,14 +1,15 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Network: the forward pass of an opened model. Immutable and shared between threads; weights are read block by block,
-// so memory is bounded by one block in f32 and the activations of the sequences that run.
+// Network: the forward pass of an opened model. Immutable and shared between threads; weights are read block by block and
+// expert by expert, so memory is bounded by one block (without its experts, but one of them) in f32 and the activations
+// of the sequences that run.
 #pragma once
 
 #include "core/base/jobcontrol.h"
 #include "core/nn/attention.h"
 #include "core/nn/networkconfig.h"
+#include "core/nn/weightreader.h"
 
-#include <functional>
 #include <memory>
 #include <span>
 
@@ -22,21 +23,31 @@ struct LinearSite {
     TensorRole role = TensorRole::Other;
     int input = -1;  ///< index into Network::inputs()
     int64_t rows = 0, cols = 0; ///< output and input channels
+    int expert = -1;      ///< whose matrix it is; -1 outside the experts
+    int64_t firstRow = 0; ///< in the tensor, which may hold the matrices of all experts
 };
 
-/// What enters one or several linear layers (q, k and v share theirs).
+/// What enters one or several linear layers (q, k and v share theirs). Into an expert goes what was sent to it.
 struct LinearInput {
     int layer = -1;
     int64_t channels = 0;
     std::vector<int> sites; ///< indices into Network::sites()
+    int expert = -1;
 };
 
 using TokenIds = std::vector<int32_t>;
 
-/// The rows of a matrix that a hook sees are consecutive tokens of one sequence.
-struct TokenRange {
+struct TokenPlace {
     int sequence = 0;
+    int64_t position = 0;
+};
+
+/// The rows of a matrix that a hook sees: consecutive tokens of one sequence, or, before an expert, the tokens that were
+/// sent to it, of any sequences.
+struct TokenRange {
+    int sequence = 0; ///< with `places`: of the first row, as `first`
     int64_t first = 0, count = 0;
+    std::span<const TokenPlace> places{}; ///< one per row, by sequence and position; empty for consecutive tokens
 };
 
 /// Watches or changes what flows. Called on the thread that runs the network, never concurrently.
@@ -53,9 +64,6 @@ public:
     }
 };
 
-/// Fills `out` with all rows() x cols() values of a tensor of the model, transposition undone.
-using WeightReader = std::function<Status(int tensor, std::span<float> out)>;
-
 class Network
 {
 public:
@@ -67,7 +75,7 @@ public:
     virtual const NetworkConfig& config() const = 0;
     virtual const std::vector<LinearSite>& sites() const = 0;
     virtual const std::vector<LinearInput>& inputs() const = 0;
-    int siteOfTensor(int tensor) const; ///< -1 when it is not multiplied with
+    int siteOfTensor(int tensor) const; ///< the first of them; -1 when it is not multiplied with
     /// The values as stored in the model; read on all threads of `pool` if there is one, given up with Cancelled on a
     /// stop request. The pool must outlive the reader.
     WeightReader storedWeights(ThreadPool* pool = nullptr, std::stop_token stop = {}) const;
@@ -79,8 +87,10 @@ public:
         virtual ~Weights() = default;
     };
     using WeightsPtr = std::unique_ptr<Weights>;
+    /// Experts are read while the block runs, each when its tokens are due: `reader` is kept.
     virtual Result<WeightsPtr> loadBlock(int layer, const WeightReader& reader) const = 0;
-    /// Reads one linear of a loaded block anew (another scheme, or the original back). `site` must belong to it.
+    /// Reads one linear of a loaded block anew (another scheme, or the original back), and with an expert's all that share
+    /// its tensor. `site` must belong to it. For experts `reader` is kept.
     virtual Status reload(Weights& block, int site, const WeightReader& reader) const = 0;
     /// Embeds `ids`: tokens x hidden. Only the rows that occur are kept in memory (and, of stored weights, read).
     /// InvalidArgument for an id outside the vocabulary, ContextTooLong for more tokens than learned positions.

@@ -69,10 +69,16 @@ struct NetworkConfig {
     double attentionScale = 0;       ///< of q k^T
     bool scaledByLayer = false;      ///< attentionScale / (layer + 1)
     double attentionSoftcap = 0, logitSoftcap = 0; ///< 0: none
+    int experts = 0, expertsUsed = 0; ///< in blocks that have them; each token goes through `expertsUsed` of them
+    int expertIntermediate = 0;
+    int sharedIntermediate = 0;       ///< of the expert that every token goes through; 0: none
+    bool normaliseExperts = false;    ///< the chosen experts' probabilities are made to sum to 1
+    std::vector<bool> expertLayers;   ///< per layer: experts in place of one MLP; may be empty
     int positionOffset = 0;          ///< of learned positions (OPT: 2); rows of the position table before position 0
 
     int64_t queryChannels() const { return int64_t(heads) * headDim; }
     int64_t keyChannels() const { return int64_t(kvHeads) * headDim; }
+    bool hasExperts(int layer) const { return size_t(layer) < expertLayers.size() && expertLayers[size_t(layer)]; }
 
     /// Unsupported (one line that names the family) for what the forward pass does not know, ConfigInvalid for missing
     /// or contradictory entries.

@@ -21,16 +21,27 @@ public:
             const TensorInfo& tensor = model.tensors()[i];
             if (tensor.role == TensorRole::Companion)
                 m_scaled.insert(tensor.name.substr(0, tensor.name.rfind('.')));
-            const auto name = model.format() == ModelFormat::Gguf ? std::optional(tensor.name)
-                                                                  : partName(tensor.name, config.architecture);
+            auto name = model.format() == ModelFormat::Gguf ? std::optional(tensor.name)
+                                                            : partName(tensor.name, config.architecture);
             if (name)
-                m_parts.emplace(*name, int(i));
+                m_parts.emplace(expertPart(std::move(*name), tensor), int(i));
         }
     }
 
     Result<NetworkPlan> make();
 
 private:
+    /// Of a matrix that belongs to one expert only "blk.1.ffn_up.7.weight", as old GGUF files call it, where the name of
+    /// the part is that of a stack.
+    std::string expertPart(std::string part, const TensorInfo& tensor) const
+    {
+        constexpr std::string_view kStack = "_exps.";
+        const size_t at = part.find(kStack);
+        const int expert = at == std::string::npos ? -1 : classifyName(tensor.name, m_config.architecture).expert;
+        if (expert >= 0)
+            part.replace(at, kStack.size(), '.' + std::to_string(expert) + '.');
+        return part;
+    }
     int find(const std::string& part) const
     {
         const auto at = m_parts.find(part);
@@ -41,15 +52,19 @@ private:
         if (m_status.ok())
             m_status = std::move(error);
     }
-    /// The tensor of a part that must be there with these dimensions; rows < 0 leaves their number open.
-    int need(const std::string& part, int64_t rows, int64_t cols);
-    void check(int index, int64_t rows, int64_t cols);
+    /// The tensor of a part that must be there with these dimensions; rows < 0 leaves their number open. A stack holds
+    /// several such matrices.
+    int need(const std::string& part, int64_t rows, int64_t cols, int64_t stack = 1);
+    void check(int index, int64_t rows, int64_t cols, int64_t stack);
     int bias(const std::string& part, int64_t size, bool needed);
     NormPlan norm(const std::string& part, int64_t size, bool mayHaveBias = true);
     LinearPlan table(const std::string& part, int64_t rows, int64_t cols);
     LinearPlan linear(int layer, TensorRole role, const std::string& part, int64_t rows, int64_t cols, bool biased);
     int input(int layer, std::vector<LinearPlan*> linears);
+    LinearPlan expertLinear(int layer, int expert, TensorRole role, const std::string& part, int64_t rows, int64_t cols);
     BlockPlan block(int layer);
+    void mlp(int layer, const std::string& prefix, const std::string& suffix, int64_t width, BlockPlan& plan);
+    void experts(int layer, const std::string& prefix, MixturePlan& plan);
     void attention(int layer, const std::string& prefix, BlockPlan& plan);
     void norms(const std::string& prefix, BlockPlan& plan);
 
@@ -61,7 +76,7 @@ private:
     NetworkPlan m_plan;
 };
 
-void PlanMaker::check(int index, int64_t rows, int64_t cols)
+void PlanMaker::check(int index, int64_t rows, int64_t cols, int64_t stack)
 {
     const TensorInfo& tensor = m_model.tensors()[size_t(index)];
     const DTypeInfo& type = dtypeInfo(tensor.dtype);
@@ -74,23 +89,26 @@ void PlanMaker::check(int index, int64_t rows, int64_t cols)
         return fail({ErrorCode::Unsupported,
                      "the weight is packed into codes with scales beside them; the forward pass reads plain and GGML types",
                      where});
-    if (tensor.cols() == cols && (rows < 0 || tensor.rows() == rows))
+    const bool stacked = stack == 1 || (tensor.shape.size() == 3 && tensor.shape[0] == stack);
+    if (tensor.cols() == cols && stacked && (rows < 0 || tensor.rows() == rows * stack))
         return;
     const Shape shape = tensor.transposed ? Shape{tensor.cols(), tensor.rows()} : tensor.shape;
     Shape expected = rows < 0 ? Shape{tensor.rows(), cols} : Shape{rows, cols};
     if (rows == 1 && shape.size() == 1)
         expected = {cols};
+    if (stack > 1)
+        expected = {stack, rows, cols};
     if (tensor.transposed)
         std::swap(expected.front(), expected.back());
     fail({ErrorCode::SizeMismatch,
           "its shape is " + toString(shape) + ", but the configuration asks for " + toString(expected), where});
 }
 
-int PlanMaker::need(const std::string& part, int64_t rows, int64_t cols)
+int PlanMaker::need(const std::string& part, int64_t rows, int64_t cols, int64_t stack)
 {
     const int index = find(part);
     if (index >= 0) {
-        check(index, rows, cols);
+        check(index, rows, cols, stack);
         return index;
     }
     const auto own = m_model.format() == ModelFormat::Gguf ? std::nullopt : hfName(part, m_config.architecture);
@@ -119,6 +137,7 @@ LinearPlan PlanMaker::table(const std::string& part, int64_t rows, int64_t cols)
     plan.tensor = need(part + ".weight", rows, cols);
     plan.cols = cols;
     plan.rows = plan.tensor < 0 ? 0 : m_model.tensors()[size_t(plan.tensor)].rows();
+    plan.tensorRows = plan.rows;
     return plan;
 }
 
@@ -126,17 +145,36 @@ LinearPlan PlanMaker::linear(int layer, TensorRole role, const std::string& part
 {
     LinearPlan plan = table(part, rows, cols);
     plan.bias = bias(part, rows, biased);
-    plan.rows = rows;
+    plan.rows = plan.tensorRows = rows;
     plan.site = int(m_plan.sites.size());
     m_plan.sites.push_back({plan.tensor, layer, role, -1, rows, cols});
     return plan;
 }
 
+LinearPlan PlanMaker::expertLinear(int layer, int expert, TensorRole role, const std::string& part, int64_t rows,
+                                   int64_t cols)
+{
+    const std::string stack = part + "_exps.weight";
+    const bool stacked = find(stack) >= 0;
+    LinearPlan plan;
+    plan.tensor = stacked ? need(stack, rows, cols, m_config.experts)
+                          : need(part + '.' + std::to_string(expert) + ".weight", rows, cols);
+    plan.rows = rows;
+    plan.cols = cols;
+    plan.firstRow = stacked ? expert * rows : 0;
+    plan.tensorRows = stacked ? m_config.experts * rows : rows;
+    plan.site = int(m_plan.sites.size());
+    m_plan.sites.push_back({plan.tensor, layer, role, -1, rows, cols, expert, plan.firstRow});
+    return plan;
+}
+
 int PlanMaker::input(int layer, std::vector<LinearPlan*> linears)
 {
-    LinearInput entry{layer, linears.front()->cols, {}};
+    LinearInput entry{layer, linears.front()->cols, {}, m_plan.sites[size_t(linears.front()->site)].expert};
     const int index = int(m_plan.inputs.size());
     for (const LinearPlan* plan : linears) {
+        if (!plan->present())
+            continue;
         entry.sites.push_back(plan->site);
         m_plan.sites[size_t(plan->site)].input = index;
     }
@@ -185,6 +223,47 @@ void PlanMaker::attention(int layer, const std::string& prefix, BlockPlan& plan)
     plan.inputs[1] = input(layer, {&plan.attentionOut});
 }
 
+void PlanMaker::mlp(int layer, const std::string& prefix, const std::string& suffix, int64_t width, BlockPlan& plan)
+{
+    const NetworkConfig& c = m_config;
+    const auto in = [&](TensorRole role, const char* part, int64_t rows) {
+        plan.mlpIn.push_back(linear(layer, role, prefix + part + suffix, rows, c.hidden, c.linearBias));
+    };
+    if (c.fusedGateUp) {
+        in(TensorRole::MlpGateUp, "ffn_up", 2 * width);
+    } else {
+        if (c.gatedMlp)
+            in(TensorRole::MlpGate, "ffn_gate", width);
+        in(TensorRole::MlpUp, "ffn_up", width);
+    }
+    std::vector<LinearPlan*> linears;
+    for (LinearPlan& linear : plan.mlpIn)
+        linears.push_back(&linear);
+    plan.inputs[2] = input(layer, linears);
+    plan.mlpOut = linear(layer, TensorRole::MlpDown, prefix + "ffn_down" + suffix, c.hidden, width, c.linearBias);
+    plan.inputs[3] = input(layer, {&plan.mlpOut});
+}
+
+void PlanMaker::experts(int layer, const std::string& prefix, MixturePlan& plan)
+{
+    const NetworkConfig& c = m_config;
+    const int64_t width = c.expertIntermediate;
+    const bool fused = find(prefix + "ffn_gate_up_exps.weight") >= 0;
+    for (int e = 0; e < c.experts && m_status.ok(); ++e) {
+        ExpertPlan& expert = plan.experts.emplace_back();
+        if (fused) {
+            expert.in = {expertLinear(layer, e, TensorRole::ExpertGateUp, prefix + "ffn_gate_up", 2 * width, c.hidden)};
+            expert.inputs[0] = input(layer, {&expert.in[0]});
+        } else {
+            expert.in = {expertLinear(layer, e, TensorRole::ExpertGate, prefix + "ffn_gate", width, c.hidden),
+                         expertLinear(layer, e, TensorRole::ExpertUp, prefix + "ffn_up", width, c.hidden)};
+            expert.inputs[0] = input(layer, {&expert.in[0], &expert.in[1]});
+        }
+        expert.out = expertLinear(layer, e, TensorRole::ExpertDown, prefix + "ffn_down", c.hidden, width);
+        expert.inputs[1] = input(layer, {&expert.out});
+    }
+}
+
 BlockPlan PlanMaker::block(int layer)
 {
     const NetworkConfig& c = m_config;
@@ -192,20 +271,18 @@ BlockPlan PlanMaker::block(int layer)
     BlockPlan plan;
     norms(prefix, plan);
     attention(layer, prefix, plan);
-    if (c.fusedGateUp) {
-        plan.mlpIn = {linear(layer, TensorRole::MlpGateUp, prefix + "ffn_up", 2 * int64_t(c.intermediate), c.hidden,
-                             c.linearBias)};
-        plan.inputs[2] = input(layer, {&plan.mlpIn[0]});
-    } else if (c.gatedMlp) {
-        plan.mlpIn = {linear(layer, TensorRole::MlpGate, prefix + "ffn_gate", c.intermediate, c.hidden, c.linearBias),
-                      linear(layer, TensorRole::MlpUp, prefix + "ffn_up", c.intermediate, c.hidden, c.linearBias)};
-        plan.inputs[2] = input(layer, {&plan.mlpIn[0], &plan.mlpIn[1]});
-    } else {
-        plan.mlpIn = {linear(layer, TensorRole::MlpUp, prefix + "ffn_up", c.intermediate, c.hidden, c.linearBias)};
-        plan.inputs[2] = input(layer, {&plan.mlpIn[0]});
+    if (!c.hasExperts(layer)) {
+        mlp(layer, prefix, {}, c.intermediate, plan);
+        return plan;
     }
-    plan.mlpOut = linear(layer, TensorRole::MlpDown, prefix + "ffn_down", c.hidden, c.intermediate, c.linearBias);
-    plan.inputs[3] = input(layer, {&plan.mlpOut});
+    MixturePlan& mixture = plan.mixture;
+    mixture.router = linear(layer, TensorRole::Router, prefix + "ffn_gate_inp", c.experts, c.hidden, false);
+    if (c.sharedIntermediate > 0)
+        mixture.sharedGate = linear(layer, TensorRole::Router, prefix + "ffn_gate_inp_shexp", 1, c.hidden, false);
+    mixture.routerInput = input(layer, {&mixture.router, &mixture.sharedGate});
+    if (c.sharedIntermediate > 0)
+        mlp(layer, prefix, "_shexp", c.sharedIntermediate, plan);
+    experts(layer, prefix, mixture);
     return plan;
 }
 

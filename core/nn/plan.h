@@ -15,6 +15,7 @@ struct LinearPlan {
     int site = -1;
     int tensor = -1, bias = -1; ///< bias -1: none
     int64_t rows = 0, cols = 0;
+    int64_t firstRow = 0, tensorRows = 0; ///< in the stored tensor, which may hold more than this matrix
     RowOrder order = RowOrder::AsStored;
     int heads = 0; ///< that share the rows, where the order matters
     bool present() const { return tensor >= 0; }
@@ -26,13 +27,28 @@ struct NormPlan {
     bool present() const { return weight >= 0; }
 };
 
+struct ExpertPlan {
+    std::vector<LinearPlan> in; ///< gate and up, or both in one
+    LinearPlan out;
+    int inputs[2] = {-1, -1};
+};
+
+struct MixturePlan {
+    LinearPlan router;
+    LinearPlan sharedGate; ///< one row: how much of the shared expert; may be absent
+    int routerInput = -1;
+    std::vector<ExpertPlan> experts;
+    bool present() const { return !experts.empty(); }
+};
+
 struct BlockPlan {
     NormPlan attentionNorm, queryNorm, keyNorm, mlpNorm;
     NormPlan attentionPostNorm, mlpPostNorm; ///< of NormPlacement::Sandwich
     std::vector<LinearPlan> attentionIn;     ///< q, k and v, or all three in one
     LinearPlan attentionOut;
     std::vector<LinearPlan> mlpIn;           ///< gate and up, both in one, or up alone
-    LinearPlan mlpOut;
+    LinearPlan mlpOut;                       ///< with a mixture, these are its shared expert; may then be absent
+    MixturePlan mixture;
     int inputs[4] = {-1, -1, -1, -1};        ///< of the four groups above
 };
 

@@ -53,20 +53,34 @@ void reorder(const LinearPlan& plan, std::span<float> values)
     }
 }
 
+/// Readers that know only whole tensors are given room for one.
+Status readMatrix(const LinearPlan& plan, const WeightReader& reader, std::span<float> out)
+{
+    if (plan.rows == plan.tensorRows)
+        return reader(plan.tensor, out);
+    if (reader.readsRows())
+        return reader.rows(plan.tensor, plan.firstRow, out);
+    RowMatrix all(plan.tensorRows, plan.cols);
+    QL_CHECK(reader(plan.tensor, {all.data(), size_t(all.size())}));
+    std::copy_n(all.data() + plan.firstRow * plan.cols, out.size(), out.begin());
+    return {};
+}
+
 } // namespace
 
-Status StoredWeights::operator()(int tensor, std::span<float> out) const
+Status StoredWeights::operator()(int tensor, int64_t firstRow, std::span<float> out) const
 {
     QL_TRY(const TensorView view, m_model->view(tensor));
-    if (int64_t(out.size()) != view.count())
+    const int64_t rows = int64_t(out.size()) / std::max<int64_t>(1, view.cols());
+    if (int64_t(out.size()) != rows * view.cols() || firstRow < 0 || rows > view.rows() - firstRow)
         return Error{ErrorCode::Internal, "room for another number of values was given", m_model->path()};
-    const int64_t rows = view.rows();
     const int64_t step = std::max<int64_t>(1, kValuesAtOnce / std::max<int64_t>(1, view.cols()));
     std::mutex mutex;
     Status status;
     const auto readPart = [&](int64_t part) {
         const int64_t first = part * step;
-        const Status read = view.readRows(first, std::min(step, rows - first), out.data() + first * view.cols());
+        const Status read =
+            view.readRows(firstRow + first, std::min(step, rows - first), out.data() + first * view.cols());
         const std::lock_guard lock(mutex);
         if (status.ok() && !read.ok())
             status = read;
@@ -78,17 +92,9 @@ Status StoredWeights::operator()(int tensor, std::span<float> out) const
         readPart(part);
     if (m_stop.stop_requested())
         return cancelledError();
-    if (view.byteSize() > kKeptBytes)
+    if (view.byteSize() > kKeptBytes && rows > 1)
         view.release();
     return status;
-}
-
-Status StoredWeights::readRow(int tensor, int64_t row, std::span<float> out) const
-{
-    QL_TRY(const TensorView view, m_model->view(tensor));
-    if (int64_t(out.size()) != view.cols())
-        return Error{ErrorCode::Internal, "room for another number of values was given", m_model->path()};
-    return view.readRows(row, 1, out.data());
 }
 
 Status loadLinear(const LinearPlan& plan, const WeightReader& reader, Linear& linear)
@@ -98,7 +104,7 @@ Status loadLinear(const LinearPlan& plan, const WeightReader& reader, Linear& li
         return {};
     linear.weight.resize(plan.rows, plan.cols);
     const std::span values(linear.weight.data(), size_t(linear.weight.size()));
-    QL_CHECK(reader(plan.tensor, values));
+    QL_CHECK(readMatrix(plan, reader, values));
     reorder(plan, values);
     if (plan.bias < 0)
         return {};
@@ -137,6 +143,10 @@ Status loadBlockWeights(const BlockPlan& plan, bool offsetOne, const WeightReade
     QL_CHECK(loadLinear(plan.attentionOut, reader, weights.attentionOut));
     for (size_t i = 0; i < plan.mlpIn.size(); ++i)
         QL_CHECK(loadLinear(plan.mlpIn[i], reader, weights.mlpIn[i]));
+    QL_CHECK(loadLinear(plan.mixture.router, reader, weights.router));
+    QL_CHECK(loadLinear(plan.mixture.sharedGate, reader, weights.sharedGate));
+    if (plan.mixture.present())
+        weights.experts = reader;
     return loadLinear(plan.mlpOut, reader, weights.mlpOut);
 }
 

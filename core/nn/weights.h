@@ -6,6 +6,8 @@
 #include "core/nn/parts.h"
 #include "core/nn/plan.h"
 
+#include <map>
+
 namespace ql {
 
 struct Linear {
@@ -19,6 +21,15 @@ struct BlockWeights : Network::Weights {
     NormWeights attentionNorm, queryNorm, keyNorm, mlpNorm, attentionPostNorm, mlpPostNorm;
     std::vector<Linear> attentionIn, mlpIn;
     Linear attentionOut, mlpOut;
+    Linear router, sharedGate;
+    int layer = -1;
+    WeightReader experts;                 ///< reads them when they are due
+    std::map<int, WeightReader> replaced; ///< by tensor: those of experts that are read another way
+    const WeightReader& readerOf(int tensor) const
+    {
+        const auto other = replaced.find(tensor);
+        return other == replaced.end() ? experts : other->second;
+    }
 };
 
 struct HeadWeights : Network::Weights {
@@ -26,7 +37,7 @@ struct HeadWeights : Network::Weights {
     Linear projectOut, head;
 };
 
-/// Reads values as the model stores them; knows how to read a single row, too.
+/// Reads values as the model stores them.
 class StoredWeights
 {
 public:
@@ -34,8 +45,7 @@ public:
         : m_model(std::move(model)), m_pool(pool), m_stop(std::move(stop))
     {
     }
-    Status operator()(int tensor, std::span<float> out) const;
-    Status readRow(int tensor, int64_t row, std::span<float> out) const;
+    Status operator()(int tensor, int64_t firstRow, std::span<float> out) const;
 
 private:
     std::shared_ptr<const Model> m_model;

@@ -245,8 +245,61 @@ private Q_SLOTS:
         QVERIFY(!c.ok());
         QCOMPARE(codeName(c.error().code), codeName(ErrorCode::Unsupported));
         QVERIFY2(QString::fromStdString(c.error().text()).contains(named), c.error().text().c_str());
-        const auto experts = ggufConfigOf({{"expert_count", 8}});
-        QCOMPARE(codeName(experts.error().code), codeName(ErrorCode::Unsupported));
+    }
+
+    void ggufExpertsOfOtherFamiliesAreNamed()
+    {
+        const auto family = ggufConfigOf({{"expert_count", 8}, {"expert_used_count", 2}}, "gemma2");
+        QCOMPARE(codeName(family.error().code), codeName(ErrorCode::Unsupported));
+        QVERIFY(family.error().text().find("\"gemma2\" with experts") != std::string::npos);
+        const auto gate = ggufConfigOf({{"expert_count", 8}, {"expert_used_count", 2}, {"expert_gating_func", 2}});
+        QCOMPARE(codeName(gate.error().code), codeName(ErrorCode::Unsupported));
+        QVERIFY(gate.error().text().find("softmax") != std::string::npos);
+    }
+
+    void experts()
+    {
+        const Json mixture{{"num_experts", 8},           {"num_experts_per_tok", 3},  {"moe_intermediate_size", 24},
+                           {"decoder_sparse_step", 2},   {"mlp_only_layers", {3}},    {"num_hidden_layers", 6},
+                           {"norm_topk_prob", true}};
+        const auto qwen = configOf(llama(mixture), "qwen3moe");
+        QVERIFY2(qwen.ok(), qwen.ok() ? "" : qwen.error().text().c_str());
+        QCOMPARE(qwen->experts, 8);
+        QCOMPARE(qwen->expertsUsed, 3);
+        QCOMPARE(qwen->expertIntermediate, 24);
+        QCOMPARE(qwen->sharedIntermediate, 0);
+        QVERIFY(qwen->normaliseExperts);
+        QCOMPARE(qwen->expertLayers, (std::vector<bool>{false, true, false, false, false, true}));
+        const auto mixtral = configOf(llama({{"num_local_experts", 4}, {"num_experts_per_tok", 2}}), "mixtral");
+        QVERIFY(mixtral.ok() && mixtral->normaliseExperts && mixtral->hasExperts(0));
+        QCOMPARE(mixtral->expertIntermediate, mixtral->intermediate);
+        QVERIFY(!configOf(llama(Json::object()))->hasExperts(0));
+        const auto gguf = ggufConfigOf({{"expert_count", 8}, {"expert_used_count", 2}});
+        QVERIFY(gguf.ok() && gguf->normaliseExperts && !gguf->hasExperts(0)); // no tensor says that a block has them
+        QCOMPARE(gguf->expertIntermediate, gguf->intermediate);
+    }
+
+    void expertsThatDoNotFit_data()
+    {
+        QTest::addColumn<QString>("changes");
+        QTest::addColumn<QString>("part");
+        QTest::newRow("none") << R"({"num_local_experts":0})" << "num_local_experts";
+        QTest::newRow("more used than there are") << R"({"num_experts_per_tok":5})" << "num_experts_per_tok";
+        QTest::newRow("absurdly many") << R"({"num_local_experts":100000})" << "num_local_experts";
+        QTest::newRow("no size") << R"({"moe_intermediate_size":null})" << "moe_intermediate_size";
+        QTest::newRow("no step") << R"({"decoder_sparse_step":0})" << "decoder_sparse_step";
+        QTest::newRow("layers that are no list") << R"({"mlp_only_layers":1})" << "mlp_only_layers";
+    }
+    void expertsThatDoNotFit()
+    {
+        QFETCH(QString, changes);
+        QFETCH(QString, part);
+        Json config{{"num_local_experts", 4}, {"num_experts_per_tok", 2}, {"moe_intermediate_size", 24}};
+        config.update(Json::parse(changes.toStdString()));
+        const auto c = configOf(llama(config), "qwen3moe");
+        QVERIFY(!c.ok());
+        QCOMPARE(codeName(c.error().code), codeName(ErrorCode::ConfigInvalid));
+        QVERIFY2(QString::fromStdString(c.error().text()).contains(part), c.error().text().c_str());
     }
 };
 
