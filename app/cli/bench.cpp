@@ -7,6 +7,7 @@
 #include "core/calibration/calibrationbench.h"
 #include "core/compute/benchmark.h"
 #include "core/nn/networkbench.h"
+#include "core/search/searchbench.h"
 
 #include <ostream>
 
@@ -53,6 +54,10 @@ int runBench(const QStringList& arguments, Context& context)
     if (!network.ok())
         return fail(context, network.error());
     figures->insert(figures->end(), network->begin(), network->end());
+    const auto search = measureSearchFigures(progressJob(context, "measuring"));
+    if (!search.ok())
+        return fail(context, search.error());
+    figures->insert(figures->end(), search->begin(), search->end());
     context.out << (options.has("json") ? figuresAsJson(*figures) : figuresAsText(*figures));
     return 0;
 }
