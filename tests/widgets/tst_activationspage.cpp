@@ -228,6 +228,19 @@ private Q_SLOTS:
         QCOMPARE(QApplication::clipboard()->text().count('\n'), 6);
     }
 
+    void limitsOfSymmetricGridsAreSymmetric()
+    {
+        Fixture f("int8,tensor");
+        auto lopsided = std::make_shared<ActivationStudy>(*data().study(*f.scheme));
+        for (RangeMark& mark : lopsided->marks)
+            mark.limits = {-1, 4};
+        f.page.setStudy(lopsided);
+        f.page.setScheme(parsed("int8,tensor,clip=mse"));
+        QCOMPARE(f.page.findChild<RangeMarksModel*>()->index(0, RangeMarksModel::Limits).data().toString(),
+                 QStringLiteral("± 4.00"));
+        QCOMPARE(f.plot().clip().handles(), (std::vector<double>{-4, 4}));
+    }
+
     void marksModelHolds()
     {
         RangeMarksModel model;
@@ -315,8 +328,10 @@ private Q_SLOTS:
         auto partial = std::make_shared<ActivationStudy>(*data().study(*f.scheme));
         partial->tokens = 32768;
         partial->source.partial = true;
+        partial->source.text = "calibration.txt (SHA-256 0123)"; // the digest is for files
         f.page.setStudy(partial);
         QVERIFY2(source.text().contains("32,768 tokens") && source.text().contains("partial"), qPrintable(source.text()));
+        QVERIFY(!source.text().contains("SHA"));
         QVERIFY(f.plot().caption().contains("32,768") && f.plot().caption().contains("int8"));
     }
 

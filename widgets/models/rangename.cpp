@@ -6,6 +6,8 @@
 
 #include <QCoreApplication>
 
+#include <algorithm>
+
 namespace ql {
 namespace {
 
@@ -45,6 +47,12 @@ QString rangeSummary(ActivationScheme::Range range)
     case ActivationScheme::Range::Absolute: return translated("Limits that were set by hand, on the plot or here.");
     }
     return {};
+}
+
+ClipLimits effectiveLimits(const ClipLimits& limits, Symmetry symmetry)
+{
+    const float magnitude = std::max(-limits.lo, limits.hi);
+    return symmetry == Symmetry::Symmetric ? ClipLimits{-magnitude, magnitude} : limits;
 }
 
 QString limitsText(double lo, double hi)

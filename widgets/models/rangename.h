@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/quant/activationscheme.h"
+#include "core/quant/clip.h"
 
 #include <QString>
 
@@ -13,6 +14,8 @@ namespace ql {
 QString rangeName(ActivationScheme::Range range, double parameter);
 /// One sentence for tooltips.
 QString rangeSummary(ActivationScheme::Range range);
+/// What a method's limits come to: a symmetric grid is made for the larger magnitude.
+ClipLimits effectiveLimits(const ClipLimits& limits, Symmetry symmetry);
 /// "−3.2 … 4.1", or "± 4.1" where both sides are equal.
 QString limitsText(double lo, double hi);
 

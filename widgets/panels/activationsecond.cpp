@@ -4,6 +4,7 @@
 
 #include "core/quant/schemetable.h"
 #include "widgets/models/rangemarksmodel.h"
+#include "widgets/models/rangename.h"
 #include "widgets/panels/activationspage.h"
 #include "widgets/panels/plotbar.h"
 #include "widgets/panels/segmentedchoice.h"
@@ -38,7 +39,7 @@ struct ActivationSecond::Private {
 
     SegmentedChoice* choice;
     QComboBox* measure;
-    QToolButton *sorted, *menu;
+    QToolButton *sorted, *logarithmic, *menu;
     QStackedWidget* stack;
     RangeMarksModel* marks = nullptr;
     NumbersTable* table = nullptr;
@@ -75,11 +76,12 @@ void ActivationSecond::Private::build()
     measure->setToolTip(tr("Max |x|: largest magnitude of the channel.\nRMS error: root of the channel's mean squared "
                            "quantization error."));
     sorted = plotbar::toggle(tr("Sort"), tr("Largest first instead of channel order"));
+    logarithmic = plotbar::toggle(tr("Log"), tr("Logarithmic vertical axis: shows the channels under the outliers"));
     menu = plotbar::menu(tr("Copy or save this plot"));
     auto* row = plotbar::row();
     row->addWidget(choice);
     row->addStretch();
-    for (QWidget* widget : std::initializer_list<QWidget*>{measure, sorted, menu})
+    for (QWidget* widget : std::initializer_list<QWidget*>{measure, sorted, logarithmic, menu})
         row->addWidget(widget);
     buildTable();
     stack = new QStackedWidget;
@@ -89,6 +91,8 @@ void ActivationSecond::Private::build()
     channels->setAccessibleName(tr("Input channels"));
     channels->setInk(Ink::Activations);
     tokens->setAccessibleName(tr("Range of every token"));
+    for (PlotView* view : std::initializer_list<PlotView*>{error, occupancy})
+        view->setPreviewText(tr("from a sample of tokens"));
     auto* layout = new QVBoxLayout(q);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(0);
@@ -113,6 +117,7 @@ void ActivationSecond::Private::connectAll()
         channels->resetView();
     });
     QObject::connect(sorted, &QToolButton::toggled, channels, &BarsPlot::setSorted);
+    QObject::connect(logarithmic, &QToolButton::toggled, channels, &BarsPlot::setLogarithmic);
     QObject::connect(table, &QAbstractItemView::activated, q, [this](const QModelIndex& index) { adopt(index.row()); });
     for (PlotView* view : views())
         QObject::connect(view, &PlotView::exportFailed, q, &ActivationSecond::exportFailed);
@@ -130,6 +135,7 @@ void ActivationSecond::Private::showPlot()
     stack->setCurrentIndex(index);
     measure->setVisible(index == int(ActivationPlot::Channels));
     sorted->setVisible(index == int(ActivationPlot::Channels));
+    logarithmic->setVisible(index == int(ActivationPlot::Channels));
     menu->menu()->clear();
     menu->menu()->addActions(stack->currentWidget()->actions());
 }
@@ -218,7 +224,10 @@ ActivationSecond::~ActivationSecond() = default;
 void ActivationSecond::setStudy(const Shared<ActivationStudy>& study)
 {
     d->study = study;
-    d->marks->setMarks(study ? study->marks : std::vector<RangeMark>());
+    std::vector<RangeMark> marks = study ? study->marks : std::vector<RangeMark>();
+    for (RangeMark& mark : marks)
+        mark.limits = effectiveLimits(mark.limits, study->scheme.symmetry);
+    d->marks->setMarks(std::move(marks));
     d->explain();
     d->showChannels();
     d->showTokens();

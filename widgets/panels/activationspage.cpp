@@ -156,8 +156,8 @@ void ActivationsPage::Private::showSource()
     const CalibrationSource& from = study->source;
     QStringList parts;
     for (const std::string& text : {from.modelName, from.text}) {
-        if (!text.empty())
-            parts << QString::fromStdString(text);
+        if (!text.empty()) // the digest is for the caption of files
+            parts << QString::fromStdString(text).section(QStringLiteral(" (SHA-256"), 0, 0);
     }
     parts << tr("%1 tokens").arg(wholeText(study->tokens));
     QString text = parts.join(QStringLiteral(", "));
@@ -221,7 +221,8 @@ void ActivationsPage::Private::showMarks()
     if (hasHandles() && study && sameGrid(*scheme, study->scheme)) {
         for (const RangeMark& mark : study->marks) {
             const QString name = rangeName(mark.range, mark.parameter);
-            const double lo = double(mark.limits.lo), hi = double(mark.limits.hi);
+            const ClipLimits effective = effectiveLimits(mark.limits, scheme->symmetry);
+            const double lo = double(effective.lo), hi = double(effective.hi);
             const QString tip = tr("%1: %2\nLimits %3, mean squared error %4, SQNR %5 dB.")
                                     .arg(name, rangeSummary(mark.range), limitsText(lo, hi), shortText(mark.mse),
                                          shortText(mark.sqnrDb));
@@ -255,6 +256,7 @@ ActivationsPage::ActivationsPage(QWidget* parent)
     d->distribution->setSubject({tr("Distribution of the activations"), tr("Activation value"), tr("activation"),
                                  QStringLiteral("x"), Ink::Activations});
     d->distribution->setLimits({});
+    d->distribution->setPreviewText({}); // the histogram is of all tokens
     d->distribution->setHomeSigmas(0); // outliers are the point, and marks and handles stand among them
     d->bar->setState({0, false, true, quint32(d->distribution->overlays())});
     d->splitter = new QSplitter(Qt::Vertical);

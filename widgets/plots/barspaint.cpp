@@ -177,6 +177,24 @@ void BarsPlot::paintMarkedNames(QPainter& painter) const
     }
 }
 
+double BarsPlot::roomFor(double width) const
+{
+    const QRectF area = plotArea();
+    std::vector<double> taken{area.left()};
+    for (const qint64 bar : m_bars.marked) {
+        const double x = bar >= 0 && size_t(bar) < m_places.size() ? toPixel(double(m_places[size_t(bar)]), 1).x() : -1;
+        if (x > area.left() && x < area.right())
+            taken.push_back(x);
+    }
+    std::sort(taken.begin(), taken.end());
+    double end = area.right();
+    for (size_t i = taken.size(); i-- > 0; end = taken[i]) {
+        if (end - taken[i] >= width)
+            return end - 4;
+    }
+    return area.right() - 4;
+}
+
 void BarsPlot::paintReferences(QPainter& painter) const
 {
     const QRectF area = plotArea();
@@ -190,8 +208,13 @@ void BarsPlot::paintReferences(QPainter& painter) const
             painter.drawLine(QPointF(area.left(), at.y()), QPointF(area.right(), at.y()));
         else
             painter.drawLine(QPointF(at.x(), area.top()), QPointF(at.x(), area.bottom()));
-        drawLabel(painter, at + (isUpright() ? QPointF(0, -2) : QPointF(-4, 0)), Qt::AlignRight | Qt::AlignBottom,
-                  reference.text, theme::color(Ink::AxisText));
+        if (!isUpright()) {
+            drawLabel(painter, at - QPointF(4, 0), Qt::AlignRight | Qt::AlignBottom, reference.text, theme::color(Ink::AxisText));
+            continue;
+        }
+        const double width = QFontMetricsF(painter.font()).horizontalAdvance(reference.text) + 24;
+        drawLabel(painter, {roomFor(width) - 4, at.y() - 2}, Qt::AlignRight | Qt::AlignBottom, reference.text,
+                  theme::color(Ink::AxisText));
     }
 }
 

@@ -83,6 +83,7 @@ private:
     void paintNames(QPainter& painter) const;
     void paintMarkedNames(QPainter& painter) const;
     void paintReferences(QPainter& painter) const;
+    double roomFor(double width) const; ///< right end of the rightmost room of `width` pixels between marked bars
     void paintChoice(QPainter& painter) const;
 
     const Qt::Orientation m_orientation;

@@ -40,8 +40,8 @@ void PlotView::paintOverlay(QPainter& painter)
         painter.drawText(area.adjusted(16, 8, -16, -8), Qt::AlignCenter | Qt::TextWordWrap, d->emptyText);
         return;
     }
-    if (d->preview)
-        drawLabel(painter, area.topRight() + QPointF(-4, 2), Qt::AlignRight, tr("preview from a sample"),
+    if (d->preview && !d->previewText.isEmpty())
+        drawLabel(painter, area.topRight() + QPointF(-4, 2), Qt::AlignRight, d->previewText,
                   theme::color(Ink::Preview));
     if (d->exporting)
         return;

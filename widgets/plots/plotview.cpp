@@ -97,6 +97,7 @@ PlotView::PlotView(QWidget* parent)
     }
     new DrawLayer(d->canvas, "overlay", [this](QPainter& painter) { paintOverlay(painter); });
 
+    d->previewText = tr("preview from a sample");
     d->canvas->axisRect()->setMinimumMargins(QMargins(72, 8, 16, 40));
     d->canvas->xAxis->setRange(0, 1);
     d->canvas->yAxis->setRange(0, 1);
@@ -133,6 +134,12 @@ void PlotView::setPreview(bool preview)
     if (d->preview == preview)
         return;
     d->preview = preview;
+    refresh(Layer::Overlay);
+}
+
+void PlotView::setPreviewText(const QString& text)
+{
+    d->previewText = text;
     refresh(Layer::Overlay);
 }
 

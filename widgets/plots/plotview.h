@@ -29,6 +29,7 @@ public:
     QString caption() const;
     void setEmptyText(const QString& text); ///< said while there is no data
     void setPreview(bool preview);          ///< marks the picture as made from a sample
+    void setPreviewText(const QString& text); ///< how it is marked; empty: not at all
 
     PlotRange xRange() const;
     PlotRange yRange() const;

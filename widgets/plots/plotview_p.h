@@ -14,7 +14,7 @@ enum class Gesture { None, Pending, Pan, Box, Own };
 
 struct PlotView::Private {
     QCustomPlot* canvas = nullptr;
-    QString caption, emptyText;
+    QString caption, emptyText, previewText;
     QStringList categories;
     PlotRange homeX;
     std::optional<PlotRange> steadyY, boundsX, boundsY;

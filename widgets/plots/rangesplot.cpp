@@ -114,9 +114,12 @@ void RangesPlot::paintLayer(Layer layer, QPainter& painter)
             if (y < area.top() || y > area.bottom())
                 continue;
             painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y));
-            drawLabel(painter, {area.right() - 4, limit > 0 ? y + 2 : y - 2},
-                      Qt::AlignRight | (limit > 0 ? Qt::AlignTop : Qt::AlignBottom),
-                      tr("limit %1").arg(shortText(limit)), theme::color(Ink::Handle));
+            // Outside the limits, where two that lie close together do not meet; inside at the edge of the plot.
+            const double room = QFontMetricsF(painter.font()).height() + 2;
+            const bool above = limit > 0 ? y - area.top() > room : area.bottom() - y < room;
+            drawLabel(painter, {area.right() - 4, above ? y - 2 : y + 2},
+                      Qt::AlignRight | (above ? Qt::AlignBottom : Qt::AlignTop), tr("limit %1").arg(shortText(limit)),
+                      theme::color(Ink::Handle));
             painter.setPen(QPen(theme::color(Ink::Handle), 1.4));
         }
     }
