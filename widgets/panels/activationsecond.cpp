@@ -159,7 +159,7 @@ void ActivationSecond::Private::showChannels()
         if (finite.size() > 1) {
             std::nth_element(finite.begin(), finite.begin() + long(finite.size() / 2), finite.end());
             const double limit = kOutlierFactor * finite[finite.size() / 2];
-            references.push_back({limit, tr("%1 × the median channel").arg(kOutlierFactor)});
+            references.push_back({limit, tr("%1 × median").arg(kOutlierFactor)});
         }
     }
     if (study) {

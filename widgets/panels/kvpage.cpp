@@ -266,7 +266,7 @@ void KvPage::Private::showChannels(BarsPlot* plot, const std::vector<float>& lar
     }
     const bool any = !bars.values.empty();
     plot->setBars(std::move(bars));
-    plot->setReferences(any ? std::vector<BarsPlot::Reference>{{limit, tr("%1 × the median channel").arg(kOutlierFactor)}}
+    plot->setReferences(any ? std::vector<BarsPlot::Reference>{{limit, tr("%1 × median").arg(kOutlierFactor)}}
                             : std::vector<BarsPlot::Reference>());
 }
 

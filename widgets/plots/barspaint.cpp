@@ -212,8 +212,8 @@ void BarsPlot::paintReferences(QPainter& painter) const
             drawLabel(painter, at - QPointF(4, 0), Qt::AlignRight | Qt::AlignBottom, reference.text, theme::color(Ink::AxisText));
             continue;
         }
-        const double width = QFontMetricsF(painter.font()).horizontalAdvance(reference.text) + 24;
-        drawLabel(painter, {roomFor(width) - 4, at.y() - 2}, Qt::AlignRight | Qt::AlignBottom, reference.text,
+        const double width = QFontMetricsF(painter.font()).horizontalAdvance(reference.text) + 12;
+        drawLabel(painter, {roomFor(width), at.y() - 2}, Qt::AlignRight | Qt::AlignBottom, reference.text,
                   theme::color(Ink::AxisText));
     }
 }
