@@ -190,7 +190,7 @@ double BarsPlot::roomFor(double width) const
     double end = area.right();
     for (size_t i = taken.size(); i-- > 0; end = taken[i]) {
         if (end - taken[i] >= width)
-            return end - 4;
+            return end - 14; // names are wider than their bars
     }
     return area.right() - 4;
 }
@@ -212,7 +212,7 @@ void BarsPlot::paintReferences(QPainter& painter) const
             drawLabel(painter, at - QPointF(4, 0), Qt::AlignRight | Qt::AlignBottom, reference.text, theme::color(Ink::AxisText));
             continue;
         }
-        const double width = QFontMetricsF(painter.font()).horizontalAdvance(reference.text) + 12;
+        const double width = QFontMetricsF(painter.font()).horizontalAdvance(reference.text) + 20;
         drawLabel(painter, {roomFor(width), at.y() - 2}, Qt::AlignRight | Qt::AlignBottom, reference.text,
                   theme::color(Ink::AxisText));
     }
