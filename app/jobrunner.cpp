@@ -17,11 +17,12 @@ namespace ql {
 namespace {
 
 constexpr auto kProgressInterval = std::chrono::milliseconds(80);
-constexpr int kLanes = 3;
+constexpr int kLanes = 4;
 
 struct Job {
     quint64 id = 0;
     JobRunner::Lane lane{};
+    JobUnit unit{};
     QString key;
     QString label;
     std::stop_source stop;
@@ -71,12 +72,12 @@ void JobRunner::Private::run(const JobPtr& job)
                            if (Clock::duration(now - last) < kProgressInterval ||
                                !job->reported.compare_exchange_strong(last, now))
                                return;
-                           QMetaObject::invokeMethod(q, [this, id = job->id, label = job->label, done, total] {
-                               Q_EMIT q->progressed(id, label, done, total);
+                           QMetaObject::invokeMethod(q, [this, id = job->id, label = job->label, unit = job->unit, done, total] {
+                               Q_EMIT q->progressed(id, label, done, total, unit);
                            });
                        }};
-    if (job->lane == Lane::Long)
-        QMetaObject::invokeMethod(q, [this, job] { Q_EMIT q->progressed(job->id, job->label, 0, 0); });
+    if (job->lane == Lane::Long || job->unit == JobUnit::Tokens)
+        QMetaObject::invokeMethod(q, [this, job] { Q_EMIT q->progressed(job->id, job->label, 0, 0, job->unit); });
     const Deliver result = job->work(control);
     QMetaObject::invokeMethod(q, [this, job, result] { deliver(job, result); });
 }
@@ -139,13 +140,14 @@ JobRunner::~JobRunner()
     d->threads.clear();
 }
 
-quint64 JobRunner::enqueue(Lane lane, const QString& key, const QString& label,
+quint64 JobRunner::enqueue(Lane lane, JobUnit unit, const QString& key, const QString& label,
                            std::function<Deliver(const JobControl&)> work)
 {
     if (!key.isEmpty())
         cancelKey(key);
     auto job = std::make_shared<Job>();
     job->lane = lane;
+    job->unit = unit;
     job->key = key;
     job->label = label;
     job->work = std::move(work);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/base/jobcontrol.h"
+#include "widgets/models/jobrate.h"
 
 #include <QObject>
 #include <QString>
@@ -19,19 +20,21 @@ class JobRunner : public QObject
 {
     Q_OBJECT
 public:
-    /// Interactive: what the person is looking at. Background: the rest of the table. Long: exports; shown from the start.
-    enum class Lane { Interactive, Background, Long };
+    /// Interactive: what the person is looking at. Background: the rest of the table. Long: exports. Network: running the
+    /// model. Exports, and jobs that count tokens, are shown from the start.
+    enum class Lane { Interactive, Background, Long, Network };
 
     explicit JobRunner(QObject* parent = nullptr);
     ~JobRunner() override;
 
     /// `work` runs on the lane's thread; `done` on this object's thread with its result, unless the job was cancelled by
-    /// a newer one of the same key (an empty key never clashes). Returns the job's id.
+    /// a newer one of the same key (an empty key never clashes). `unit` is what its progress counts. Returns the job's
+    /// id.
     template <class T>
     quint64 start(Lane lane, const QString& key, const QString& label, std::function<Result<T>(const JobControl&)> work,
-                  std::function<void(Result<T>)> done)
+                  std::function<void(Result<T>)> done, JobUnit unit = JobUnit::Bytes)
     {
-        return enqueue(lane, key, label, [work = std::move(work), done = std::move(done)](const JobControl& job) {
+        return enqueue(lane, unit, key, label, [work = std::move(work), done = std::move(done)](const JobControl& job) {
             auto result = std::make_shared<Result<T>>(guarded<T>(work, job));
             return [done, result] { done(std::move(*result)); };
         });
@@ -44,12 +47,12 @@ public:
     int pending() const;
 
 Q_SIGNALS:
-    void progressed(quint64 id, const QString& label, quint64 doneBytes, quint64 totalBytes);
+    void progressed(quint64 id, const QString& label, quint64 done, quint64 total, ql::JobUnit unit);
     void ended(quint64 id);
 
 private:
     using Deliver = std::function<void()>;
-    quint64 enqueue(Lane lane, const QString& key, const QString& label,
+    quint64 enqueue(Lane lane, JobUnit unit, const QString& key, const QString& label,
                     std::function<Deliver(const JobControl&)> work);
 
     /// Running out of memory ends the job, not the program.

@@ -132,12 +132,13 @@ private Q_SLOTS:
                               }
                               return Result<int>(0);
                           },
-                          [&](Result<int>) { done = true; });
+                          [&](Result<int>) { done = true; }, JobUnit::Tokens);
         QTRY_VERIFY(done);
         QVERIFY(progress.count() >= 1);
         QVERIFY2(progress.count() < 40, qPrintable(QString::number(progress.count())));
         QCOMPARE(progress[0][1].toString(), QString("counting"));
         QCOMPARE(progress[0][3].toULongLong(), quint64(400));
+        QCOMPARE(progress[0][4].value<JobUnit>(), JobUnit::Tokens);
     }
 };
 

@@ -74,17 +74,17 @@ private Q_SLOTS:
     void ratesFollowTheReports()
     {
         JobRate rate;
-        QVERIFY(!rate.share() && !rate.secondsLeft() && !rate.bytesPerSecond());
+        QVERIFY(!rate.share() && !rate.secondsLeft() && !rate.perSecond());
         rate.report(0, 0, 1000);
         QCOMPARE(*rate.share(), 0.0);
-        QVERIFY(!rate.bytesPerSecond());
+        QVERIFY(!rate.perSecond());
         rate.report(50, 10, 1000); // too close to say anything
-        QVERIFY(!rate.bytesPerSecond());
+        QVERIFY(!rate.perSecond());
         rate.report(1000, 100, 1000);
-        QCOMPARE(*rate.bytesPerSecond(), 100.0);
+        QCOMPARE(*rate.perSecond(), 100.0);
         QCOMPARE(*rate.secondsLeft(), 9.0);
         rate.report(2000, 300, 1000); // 200 B/s now, weighted 1 - exp(-1/3)
-        QVERIFY(std::abs(*rate.bytesPerSecond() - (100 + 100 * (1 - std::exp(-1.0 / 3)))) < 1e-9);
+        QVERIFY(std::abs(*rate.perSecond() - (100 + 100 * (1 - std::exp(-1.0 / 3)))) < 1e-9);
         rate.report(3000, 2000, 1000);
         QCOMPARE(*rate.share(), 1.0);
         QCOMPARE(*rate.secondsLeft(), 0.0);
@@ -116,6 +116,19 @@ private Q_SLOTS:
         bar.removeJob(7);
         QVERIFY(bar.isHidden());
         bar.removeJob(7);
+    }
+
+    void jobsThatRunTheModelCountTokens()
+    {
+        JobBar bar;
+        bar.setJob(7, "calibrating", 0, 0, JobUnit::Tokens);
+        const auto labels = bar.findChildren<JobRow*>().first()->findChildren<QLabel*>();
+        const auto shows = [&](const QString& text) {
+            return std::any_of(labels.begin(), labels.end(), [&](QLabel* label) { return label->text() == text; });
+        };
+        QVERIFY(shows("")); // the text is still being read
+        bar.setJob(7, "calibrating", 512, 2048, JobUnit::Tokens);
+        QVERIFY(shows("25 % · 512 of 2.05 k tokens"));
     }
 
     void severalJobsShareALineAndOpenAList()

@@ -13,27 +13,27 @@ constexpr double kMemorySeconds = 3.0; ///< older reports fade with this time co
 
 } // namespace
 
-void JobRate::report(int64_t elapsedMs, uint64_t doneBytes, uint64_t totalBytes)
+void JobRate::report(int64_t elapsedMs, uint64_t done, uint64_t total)
 {
-    m_done = doneBytes;
-    m_total = totalBytes;
-    if (m_lastMs < 0 || doneBytes < m_lastBytes) {
+    m_done = done;
+    m_total = total;
+    if (m_lastMs < 0 || done < m_lastDone) {
         m_lastMs = elapsedMs;
-        m_lastBytes = doneBytes;
+        m_lastDone = done;
         return;
     }
     const int64_t passed = elapsedMs - m_lastMs;
     if (passed < kShortestMs)
         return;
     const double seconds = double(passed) / 1000;
-    const double now = double(doneBytes - m_lastBytes) / seconds;
+    const double now = double(done - m_lastDone) / seconds;
     const double weight = 1 - std::exp(-seconds / kMemorySeconds);
     m_rate = m_rate ? *m_rate + weight * (now - *m_rate) : now;
     m_lastMs = elapsedMs;
-    m_lastBytes = doneBytes;
+    m_lastDone = done;
 }
 
-std::optional<double> JobRate::bytesPerSecond() const
+std::optional<double> JobRate::perSecond() const
 {
     return m_rate;
 }

@@ -3,7 +3,6 @@
 #include "widgets/panels/jobbar.h"
 
 #include "core/base/format.h"
-#include "widgets/models/jobrate.h"
 #include "widgets/panels/jobrow.h"
 #include "widgets/theme.h"
 
@@ -31,15 +30,24 @@ QString percent(double share)
     return QString::number(int(std::floor(share * 100))) + QStringLiteral(" %");
 }
 
-QString figuresOf(const JobRate& rate, quint64 done, quint64 total)
+QString amount(quint64 count, JobUnit unit)
 {
+    return fromStd(unit == JobUnit::Bytes ? formatBytes(count) : formatCount(count));
+}
+
+QString figuresOf(const JobRate& rate, quint64 done, quint64 total, JobUnit unit)
+{
+    const bool tokens = unit == JobUnit::Tokens;
     QStringList parts;
     if (rate.share())
         parts << percent(*rate.share());
-    parts << (total > 0 ? JobBar::tr("%1 of %2").arg(fromStd(formatBytes(done)), fromStd(formatBytes(total)))
-                        : fromStd(formatBytes(done)));
-    if (rate.bytesPerSecond())
-        parts << fromStd(formatBytes(uint64_t(*rate.bytesPerSecond()))) + QStringLiteral("/s");
+    const QString count = total > 0 ? JobBar::tr("%1 of %2").arg(amount(done, unit), amount(total, unit)) : amount(done, unit);
+    if (total > 0 || done > 0 || !tokens) // before the text is read there is nothing to count
+        parts << (tokens ? JobBar::tr("%1 tokens").arg(count) : count);
+    if (rate.perSecond()) {
+        const QString each = amount(quint64(*rate.perSecond()), unit);
+        parts << (tokens ? JobBar::tr("%1 tokens/s").arg(each) : each + QStringLiteral("/s"));
+    }
     if (rate.secondsLeft())
         parts << JobBar::tr("%1 left").arg(fromStd(formatDuration(std::ceil(*rate.secondsLeft()))));
     return parts.join(QStringLiteral(" · "));
@@ -85,16 +93,14 @@ void JobBar::Private::arrange()
 
 void JobBar::Private::showSummary()
 {
-    quint64 done = 0, total = 0;
-    bool known = true;
+    double shares = 0; // a mean: bytes and tokens do not add up
+    bool known = !jobs.empty();
     for (const auto& [id, job] : jobs) {
-        done += job.done;
-        total += job.total;
         known = known && job.total > 0;
+        shares += known ? std::min(1.0, double(job.done) / double(job.total)) : 0;
     }
     const QString count = tr("%1 jobs").arg(jobs.size());
-    const QString share = known && total > 0 ? QStringLiteral(" · ") + percent(std::min(1.0, double(done) / double(total)))
-                                             : QString();
+    const QString share = known ? QStringLiteral(" · ") + percent(shares / double(jobs.size())) : QString();
     summary->setText(count + share + QStringLiteral(" ▴"));
     summary->setToolTip(tr("Show the running jobs"));
 }
@@ -127,7 +133,7 @@ JobBar::JobBar(QWidget* parent) : QWidget(parent), d(std::make_unique<Private>()
 
 JobBar::~JobBar() = default;
 
-void JobBar::setJob(quint64 id, const QString& label, quint64 doneBytes, quint64 totalBytes)
+void JobBar::setJob(quint64 id, const QString& label, quint64 done, quint64 total, JobUnit unit)
 {
     const auto [found, fresh] = d->jobs.try_emplace(id);
     Private::Job& job = found->second;
@@ -139,12 +145,12 @@ void JobBar::setJob(quint64 id, const QString& label, quint64 doneBytes, quint64
             Q_EMIT cancelRequested(id);
         });
     }
-    job.done = doneBytes;
-    job.total = totalBytes;
-    job.rate.report(job.clock.elapsed(), doneBytes, totalBytes);
+    job.done = done;
+    job.total = total;
+    job.rate.report(job.clock.elapsed(), done, total);
     job.row->setLabel(label);
     job.row->setProgress(job.rate.share());
-    job.row->setFigures(figuresOf(job.rate, doneBytes, totalBytes));
+    job.row->setFigures(figuresOf(job.rate, done, total, unit));
     if (fresh)
         d->arrange();
     else
