@@ -42,6 +42,9 @@ struct Fixture {
         layers.setMetrics(2, metricsOf(12)); // 0/q_proj
         layers.setMetrics(3, metricsOf(25)); // 0/k_proj
         layers.setMetrics(11, metricsOf(15)); // 1/q_proj
+        layers.setOutputError(2, OutputError{OutputError::Basis::Sample, 4, 100}); // 0.2
+        layers.setOutputError(3, OutputError{OutputError::Basis::Sample, 1, 10000}); // 0.01
+        layers.setKl(11, 0.002);
         layers.setDistribution(2, distributionOf(3.1, 0));
         layers.setDistribution(3, distributionOf(9, 40));
     }
@@ -77,6 +80,9 @@ private Q_SLOTS:
         row("mark:locked", {"0/self_attn.v_proj"});
         row("sqnr<18", {"0/self_attn.q_proj", "1/self_attn.q_proj"});
         row("-sqnr<18", {"0/self_attn.k_proj"}); // what is unknown passes neither
+        row("outerr>0.1", {"0/self_attn.q_proj"});
+        row("outerr<=0.1", {"0/self_attn.k_proj"});
+        row("kl>0.001", {"1/self_attn.q_proj"});
         row("sqnr<18 -layer:0", {"1/self_attn.q_proj"});
         row("error>0.2", {"0/self_attn.q_proj"});
         row("kurtosis>4", {"0/self_attn.k_proj"});

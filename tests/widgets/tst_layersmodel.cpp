@@ -46,6 +46,10 @@ private Q_SLOTS:
         model.setMetrics(kQ0Index, metricsOf(20));
         model.setDistribution(kQ0Index, distributionOf(4, 7));
         model.setFailure(3, "cannot be decoded");
+        model.setExpected(true, true);
+        model.setOutputError(kQ0Index, OutputError{OutputError::Basis::Gram, 1, 100});
+        model.setKl(kQ0Index, 0.01);
+        model.forgetOutputErrors();
         QTest::qWait(80);
         model.setModel(nullptr);
         QCOMPARE(model.rowCount(), 0);
@@ -85,8 +89,8 @@ private Q_SLOTS:
     {
         QTest::addColumn<int>("column");
         for (int column : {LayersModel::SchemeColumn, LayersModel::BitsColumn, LayersModel::SizeColumn,
-                           LayersModel::SqnrColumn, LayersModel::RelativeErrorColumn, LayersModel::KurtosisColumn,
-                           LayersModel::OutliersColumn}) {
+                           LayersModel::SqnrColumn, LayersModel::RelativeErrorColumn, LayersModel::OutputErrorColumn,
+                           LayersModel::KlColumn, LayersModel::KurtosisColumn, LayersModel::OutliersColumn}) {
             LayersModel names;
             QTest::newRow(qPrintable(names.headerData(column, Qt::Horizontal, Qt::DisplayRole).toString())) << column;
         }
@@ -96,6 +100,7 @@ private Q_SLOTS:
         QFETCH(int, column);
         LayersModel model;
         model.setModel(llamaModel(1));
+        model.setExpected(true, true);
         for (const QModelIndex& cell : {tensorIndex(model, kQ0, column), model.index(1, column)}) {
             QCOMPARE(cell.data().toString(), QString("…"));
             QVERIFY2(cell.data(Qt::ToolTipRole).toString().startsWith("Not yet"), "tooltip");
@@ -161,6 +166,34 @@ private Q_SLOTS:
         model.setDistribution(3, distributionOf(9, 5));
         QCOMPARE(block.siblingAtColumn(LayersModel::KurtosisColumn).data().toString(), QString("9.00"));
         QCOMPARE(block.siblingAtColumn(LayersModel::OutliersColumn).data().toString(), QString("4.00"));
+    }
+
+    void errorsAtTheOutputAreUnknownUntilTheModelRan()
+    {
+        LayersModel model;
+        model.setModel(llamaModel(1));
+        model.setDecisions(decisionsFor(*model.model()));
+        const QModelIndex error = model.indexOfTensor(kQ0Index, LayersModel::OutputErrorColumn);
+        const QModelIndex kl = model.indexOfTensor(kQ0Index, LayersModel::KlColumn);
+        QCOMPARE(error.data().toString(), QString("–"));
+        QVERIFY(error.data(Qt::ToolTipRole).toString().contains("calibration"));
+        QVERIFY(kl.data(Qt::ToolTipRole).toString().contains("attribution"));
+        model.setExpected(true, false);
+        QCOMPARE(error.data().toString(), QString("…"));
+        QCOMPARE(kl.data().toString(), QString("–"));
+        model.setOutputError(kQ0Index, OutputError{OutputError::Basis::Sample, 4, 100});
+        model.setOutputError(kQ0Index + 1, OutputError{OutputError::Basis::Sample, 5, 800});
+        model.setKl(kQ0Index, 0.002);
+        model.setKl(kQ0Index + 1, 0.001);
+        QCOMPARE(error.data(LayersModel::SortRole).toDouble(), 0.2);
+        QVERIFY(error.data(LayersModel::TintRole).isValid() && kl.data(LayersModel::TintRole).isValid());
+        // Groups: root of the sums of squares; divergences add up.
+        QCOMPARE(model.index(1, LayersModel::OutputErrorColumn).data(LayersModel::SortRole).toDouble(), 0.1);
+        QCOMPARE(model.index(1, LayersModel::KlColumn).data(LayersModel::SortRole).toDouble(), 0.003);
+        QVERIFY(model.index(1, LayersModel::KlColumn).data(Qt::ToolTipRole).toString().contains("over 2 of 9"));
+        model.forgetOutputErrors();
+        QCOMPARE(error.data().toString(), QString("…"));
+        QCOMPARE(kl.data().toString(), QString("0.00200"));
     }
 
     void marksAndReasonsOfSchemes_data()

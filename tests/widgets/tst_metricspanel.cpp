@@ -174,6 +174,26 @@ private Q_SLOTS:
         theme::apply(*qApp, ThemeMode::Light);
     }
 
+    void errorsAtTheOutputStandBesideThoseOfTheWeights()
+    {
+        MetricsPanel panel;
+        panel.setMetrics(sample(10), std::nullopt, false);
+        panel.setOutputError(std::nullopt, std::nullopt, false, "needs a calibration");
+        QCOMPARE(valueOf(panel, "Output error")->text(), QString("–"));
+        QVERIFY(shows(panel, "needs a calibration"));
+        const OutputError now{OutputError::Basis::Gram, 1, 100}, before{OutputError::Basis::Gram, 4, 100};
+        panel.setOutputError(now, before, true, "sample of 64 rows");
+        QCOMPARE(valueOf(panel, "Output error")->text(), QString("0.100"));
+        QCOMPARE(valueOf(panel, "Output SQNR")->text(), QString("20.0"));
+        QVERIFY(shows(panel, "preview, sample of 64 rows"));
+        QCOMPARE(valueOf(panel, "SQNR")->text(), QString("20.0")); // of the weights, and exact
+        QVERIFY(shows(panel, "exact"));
+        const auto labels = panel.findChildren<QLabel*>();
+        QVERIFY(std::any_of(labels.begin(), labels.end(), [](QLabel* label) {
+            return label->toolTip().startsWith("Output error is better") && label->text().contains("▲");
+        }));
+    }
+
     void notesAppearAndGo()
     {
         MetricsPanel panel;

@@ -22,8 +22,9 @@ struct Facet {
 constexpr Facet kFacets[] = {
     {"role", Key::Role, true},          {"type", Key::Type, true},           {"scheme", Key::Scheme, true},
     {"mark", Key::Mark, true},          {"layer", Key::Layer, false},        {"sqnr", Key::Sqnr, false},
-    {"error", Key::RelativeError, false}, {"kurtosis", Key::Kurtosis, false}, {"outliers", Key::Outliers, false},
-    {"params", Key::Parameters, false}, {"bits", Key::Bits, false},          {"size", Key::Size, false},
+    {"error", Key::RelativeError, false}, {"outerr", Key::OutputError, false}, {"kl", Key::Kl, false},
+    {"kurtosis", Key::Kurtosis, false}, {"outliers", Key::Outliers, false},  {"params", Key::Parameters, false},
+    {"bits", Key::Bits, false},          {"size", Key::Size, false},
 };
 
 QString tr(const char* text)
@@ -261,6 +262,7 @@ QString FilterExpression::help()
            line("role:v_proj,k_proj", "role; likewise type:f16, scheme:int4, mark:locked") +
            line("layer:0-3,7", "block numbers") +
            line("sqnr<18  error>0.1", "error under the present scheme (dB, share)") +
+           line("outerr>0.1  kl>0.001", "error at the output; KL divergence in nats per token") +
            line("kurtosis>4  outliers>10", "shape; outliers in ppm beyond 6σ") +
            line("params>=1e6  bits<5  size>1M", "values, bits per weight, stored bytes") +
            line("-role:norm", "everything but norms") + QLatin1String("</table>");

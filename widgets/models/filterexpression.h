@@ -3,7 +3,7 @@
 // FilterExpression: the filter line of the layers table, read once and then asked per row. A value; any thread.
 // Terms are combined by AND; "-" before a term negates it:
 //   text  "quoted text"  /regex/  /regex/i  role:v_proj,k_proj  type:f16  scheme:int4  mark:locked  layer:0-3,7
-//   sqnr<18  error>0.1  kurtosis>=4  outliers>10  params>=1e6  bits<5  size>1M  layer>=20
+//   sqnr<18  error>0.1  outerr>0.1  kl>0.001  kurtosis>=4  outliers>10  params>=1e6  bits<5  size>1M  layer>=20
 #pragma once
 
 #include <QRegularExpression>
@@ -19,7 +19,7 @@ class FilterExpression
 {
 public:
     enum class Key {
-        Name, Role, Type, Scheme, Mark, Layer, Sqnr, RelativeError, Kurtosis, Outliers, Parameters, Bits, Size,
+        Name, Role, Type, Scheme, Mark, Layer, Sqnr, RelativeError, OutputError, Kl, Kurtosis, Outliers, Parameters, Bits, Size,
     };
     /// The row's value: text for Name to Mark, a number for the others; invalid while unknown.
     using Lookup = std::function<QVariant(Key)>;

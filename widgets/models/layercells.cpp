@@ -39,6 +39,8 @@ std::optional<double> rawNumber(const LayerCell& cell)
     case LayersModel::SizeColumn: return cell.figures->bytes();
     case LayersModel::SqnrColumn: return cell.figures->sqnrDb();
     case LayersModel::RelativeErrorColumn: return cell.figures->relativeError();
+    case LayersModel::OutputErrorColumn: return cell.figures->outputRelativeError();
+    case LayersModel::KlColumn: return cell.figures->kl();
     case LayersModel::KurtosisColumn: return cell.figures->kurtosis();
     case LayersModel::OutliersColumn: return cell.figures->outliersPpm();
     }
@@ -47,7 +49,30 @@ std::optional<double> rawNumber(const LayerCell& cell)
 
 bool isErrorColumn(int column)
 {
-    return column == LayersModel::SqnrColumn || column == LayersModel::RelativeErrorColumn;
+    return column == LayersModel::SqnrColumn || column == LayersModel::RelativeErrorColumn ||
+           column == LayersModel::OutputErrorColumn || column == LayersModel::KlColumn;
+}
+
+std::optional<double> badnessOf(const LayerCell& cell)
+{
+    switch (cell.column) {
+    case LayersModel::SqnrColumn:
+    case LayersModel::RelativeErrorColumn: return cell.figures->badness();
+    case LayersModel::OutputErrorColumn: return cell.figures->outputBadness();
+    case LayersModel::KlColumn: return cell.figures->klBadness();
+    }
+    return {};
+}
+
+/// How many tensors of a group the figure is over.
+int knownOf(const LayerCell& cell)
+{
+    switch (cell.column) {
+    case LayersModel::OutputErrorColumn: return cell.figures->propagated;
+    case LayersModel::KlColumn: return cell.figures->attributed;
+    case LayersModel::KurtosisColumn: return cell.figures->described;
+    }
+    return isErrorColumn(cell.column) ? cell.figures->measured : cell.figures->decided;
 }
 
 /// Why there is no figure and none will come; empty while one may still come.
@@ -60,6 +85,10 @@ QString whyNever(const LayerCell& cell)
     if (isErrorColumn(cell.column) && isGroup(cell) && cell.figures->decided == cell.figures->tensors &&
         cell.figures->quantized == 0)
         return tr("Kept in floating point: there is no quantization error.");
+    if (cell.column == LayersModel::OutputErrorColumn && !cell.outputErrorsExpected)
+        return tr("Needs a calibration: Model > Calibrate shows the model text and keeps what enters each layer.");
+    if (cell.column == LayersModel::KlColumn && !cell.klExpected)
+        return tr("Needs an attribution: Model > Attribute the divergence quantizes one layer after the other.");
     if (cell.column == LayersModel::BitsColumn && cell.figures->parameters == 0)
         return tr("The tensor is empty.");
     return {};
@@ -138,10 +167,7 @@ QString tipOf(const LayerCell& cell)
         return outlierTip(f);
     QString tip = layerColumnTitle(cell.column) + QLatin1String(": ") + numberText(*number, 6);
     if (isGroup(cell)) {
-        const int known = isErrorColumn(cell.column) ? f.measured
-                          : cell.column == LayersModel::KurtosisColumn ? f.described
-                                                                       : f.decided;
-        tip += '\n' + tr("over %1 of %2 tensors").arg(known).arg(f.tensors);
+        tip += '\n' + tr("over %1 of %2 tensors").arg(knownOf(cell)).arg(f.tensors);
     }
     return tip;
 }
@@ -196,7 +222,7 @@ QVariant layerCellData(const LayerCell& cell, int role)
     case LayersModel::SortRole: return sortValue(cell);
     case LayersModel::TensorIndexRole: return cell.tensor;
     case LayersModel::TintRole: {
-        const auto badness = isErrorColumn(cell.column) ? cell.figures->badness() : std::nullopt;
+        const auto badness = badnessOf(cell);
         return badness ? QVariant(*badness) : QVariant();
     }
     case LayersModel::MarkRole: return cell.column == LayersModel::SchemeColumn ? markOf(cell) : QString();

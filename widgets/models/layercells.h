@@ -21,6 +21,7 @@ struct LayerCell {
     const TensorInfo* first = nullptr;     ///< the tensor, or the group's first one
     const Decision* decision = nullptr;    ///< null: none yet, or a group
     const LayerFigures* figures = nullptr; ///< never null
+    bool outputErrorsExpected = false, klExpected = false; ///< a figure that is missing may still come
     bool sameType = true;                  ///< all tensors of the group have the first one's type
     const ColumnUnit* parameterUnit = nullptr; ///< never null, like the next
     const ColumnUnit* sizeUnit = nullptr;

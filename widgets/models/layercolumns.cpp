@@ -40,6 +40,16 @@ const LayerColumn kColumns[] = {
     {LayersModel::RelativeErrorColumn, QT_TRANSLATE_NOOP("LayerColumns", "Rel. error"),
      QT_TRANSLATE_NOOP("LayerColumns", "Relative error ‖x̂ − x‖ / ‖x‖ (Frobenius norm), no unit. Lower is better."),
      true},
+    {LayersModel::OutputErrorColumn, QT_TRANSLATE_NOOP("LayerColumns", "Out. error"),
+     QT_TRANSLATE_NOOP("LayerColumns",
+                       "Relative error at the layer's output over the calibration: √(E‖xWᵀ − xŴᵀ‖² / E‖xWᵀ‖²), no unit. "
+                       "Lower is better. Groups: the root of the summed squares over that of the outputs."),
+     true},
+    {LayersModel::KlColumn, QT_TRANSLATE_NOOP("LayerColumns", "KL (nats)"),
+     QT_TRANSLATE_NOOP("LayerColumns",
+                       "KL divergence of the model's next-token distribution when only this weight is quantized, in nats "
+                       "per token; from an attribution. Lower is better. Groups: the sum over their tensors."),
+     true},
     {LayersModel::KurtosisColumn, QT_TRANSLATE_NOOP("LayerColumns", "Kurtosis"),
      QT_TRANSLATE_NOOP("LayerColumns",
                        "Fourth standardised moment E[(x − μ)⁴] / σ⁴, no unit; 3 for a normal distribution. Heavy tails "

@@ -9,6 +9,14 @@
 #include <limits>
 
 namespace ql {
+namespace {
+
+std::optional<double> badnessOf(std::optional<double> sqnrDb)
+{
+    return sqnrDb ? std::optional(std::clamp((35 - *sqnrDb) / 30, 0.0, 1.0)) : std::nullopt;
+}
+
+} // namespace
 
 LayerFigures LayerFigures::of(const TensorInfo& info)
 {
@@ -46,6 +54,19 @@ void LayerFigures::measure(const std::optional<ErrorMetrics>& metrics)
     sumSquaredError = metrics ? metrics->sumSquaredError : 0;
 }
 
+void LayerFigures::propagate(const std::optional<OutputError>& error)
+{
+    propagated = error ? 1 : 0;
+    outputReference = error ? error->reference : 0;
+    outputError = error ? error->error : 0;
+}
+
+void LayerFigures::attribute(std::optional<double> nats)
+{
+    attributed = nats ? 1 : 0;
+    klNats = nats.value_or(0);
+}
+
 void LayerFigures::add(const LayerFigures& other)
 {
     tensors += other.tensors;
@@ -54,6 +75,11 @@ void LayerFigures::add(const LayerFigures& other)
         measured += other.measured;
         sumSquare += other.sumSquare;
         sumSquaredError += other.sumSquaredError;
+        propagated += other.propagated;
+        outputReference += other.outputReference;
+        outputError += other.outputError;
+        attributed += other.attributed;
+        klNats += other.klNats;
     }
     maxKurtosis = described == 0 ? other.maxKurtosis
                   : other.described == 0 ? maxKurtosis
@@ -98,6 +124,25 @@ std::optional<double> LayerFigures::relativeError() const
     return sumSquaredError == 0 ? 0 : std::sqrt(sumSquaredError / sumSquare);
 }
 
+std::optional<double> LayerFigures::outputRelativeError() const
+{
+    if (propagated == 0)
+        return {};
+    return outputError <= 0 ? 0 : std::sqrt(outputError / outputReference);
+}
+
+std::optional<double> LayerFigures::outputSqnrDb() const
+{
+    if (propagated == 0)
+        return {};
+    return outputError <= 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(outputReference / outputError);
+}
+
+std::optional<double> LayerFigures::kl() const
+{
+    return attributed == 0 ? std::nullopt : std::optional(klNats);
+}
+
 std::optional<double> LayerFigures::kurtosis() const
 {
     return described == 0 ? std::nullopt : std::optional(maxKurtosis);
@@ -112,8 +157,19 @@ std::optional<double> LayerFigures::outliersPpm() const
 
 std::optional<double> LayerFigures::badness() const
 {
-    const auto sqnr = sqnrDb();
-    return sqnr ? std::optional(std::clamp((35 - *sqnr) / 30, 0.0, 1.0)) : std::nullopt;
+    return badnessOf(sqnrDb());
+}
+
+std::optional<double> LayerFigures::outputBadness() const
+{
+    return badnessOf(outputSqnrDb());
+}
+
+std::optional<double> LayerFigures::klBadness() const
+{
+    if (attributed == 0)
+        return {};
+    return klNats <= 0 ? 0 : std::clamp((std::log10(klNats) + 5) / 4, 0.0, 1.0);
 }
 
 } // namespace ql

@@ -22,6 +22,8 @@ int columnOf(FilterExpression::Key key)
     case FilterExpression::Key::Layer: return LayersModel::NameColumn;
     case FilterExpression::Key::Sqnr: return LayersModel::SqnrColumn;
     case FilterExpression::Key::RelativeError: return LayersModel::RelativeErrorColumn;
+    case FilterExpression::Key::OutputError: return LayersModel::OutputErrorColumn;
+    case FilterExpression::Key::Kl: return LayersModel::KlColumn;
     case FilterExpression::Key::Kurtosis: return LayersModel::KurtosisColumn;
     case FilterExpression::Key::Outliers: return LayersModel::OutliersColumn;
     case FilterExpression::Key::Parameters: return LayersModel::ParametersColumn;

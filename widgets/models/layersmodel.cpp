@@ -43,6 +43,7 @@ struct LayersModel::Private {
     std::vector<QString> schemeTexts;    ///< shared texts
     std::vector<int> schemeText;         ///< index into schemeTexts, one per tensor
     std::map<int, QString> failures;
+    bool outputErrorsExpected = false, klExpected = false;
     struct Group {
         LayerFigures figures;
         bool sameType = true;
@@ -94,6 +95,8 @@ LayerCell LayersModel::Private::cellAt(const QModelIndex& index) const
     cell.column = index.column();
     cell.sizeUnit = &sizeUnit;
     cell.parameterUnit = &parameterUnit;
+    cell.outputErrorsExpected = outputErrorsExpected;
+    cell.klExpected = klExpected;
     const int parentRow = parentRowOf(index);
     const int top = parentRow >= 0 ? parentRow : index.row();
     const int tensor = tree.tensorAt(top, parentRow >= 0 ? index.row() : -1);
@@ -222,7 +225,55 @@ void LayersModel::setMetrics(int tensor, std::optional<ErrorMetrics> metrics)
     if (tensor < 0 || tensor >= int(d->figures.size()))
         return;
     d->figures[size_t(tensor)].measure(metrics);
+    if (metrics) {
+        d->failures.erase(tensor);
+        d->figures[size_t(tensor)].failed = 0;
+    }
     markChanged(tensor);
+}
+
+void LayersModel::setOutputError(int tensor, const std::optional<OutputError>& error)
+{
+    if (tensor < 0 || tensor >= int(d->figures.size()))
+        return;
+    d->figures[size_t(tensor)].propagate(error);
+    markChanged(tensor);
+}
+
+void LayersModel::setKl(int tensor, std::optional<double> nats)
+{
+    if (tensor < 0 || tensor >= int(d->figures.size()))
+        return;
+    d->figures[size_t(tensor)].attribute(nats);
+    markChanged(tensor);
+}
+
+void LayersModel::forgetOutputErrors()
+{
+    for (size_t tensor = 0; tensor < d->figures.size(); ++tensor) {
+        if (d->figures[tensor].propagated > 0)
+            setOutputError(int(tensor), std::nullopt);
+    }
+}
+
+void LayersModel::setExpected(bool outputErrors, bool kl)
+{
+    if (d->outputErrorsExpected == outputErrors && d->klExpected == kl)
+        return;
+    d->outputErrorsExpected = outputErrors;
+    d->klExpected = kl;
+    for (size_t tensor = 0; tensor < d->figures.size(); ++tensor)
+        markChanged(int(tensor));
+}
+
+const LayerFigures& LayersModel::figures(int tensor) const
+{
+    return d->figures[size_t(tensor)];
+}
+
+const Decision* LayersModel::decision(int tensor) const
+{
+    return d->decisions.empty() ? nullptr : &d->decisions[size_t(tensor)];
 }
 
 void LayersModel::setFailure(int tensor, const QString& message)

@@ -4,6 +4,7 @@
 // say so. Qt6::Core only; GUI thread.
 #pragma once
 
+#include "core/calibration/outputerror.h"
 #include "core/compute/analysis.h"
 #include "core/model/model.h"
 #include "core/policy/policy.h"
@@ -12,13 +13,15 @@
 
 namespace ql {
 
+struct LayerFigures;
+
 class LayersModel : public QAbstractItemModel
 {
     Q_OBJECT
 public:
     enum Column {
         NameColumn, RoleColumn, ShapeColumn, TypeColumn, ParametersColumn, SchemeColumn, BitsColumn, SizeColumn,
-        SqnrColumn, RelativeErrorColumn, KurtosisColumn, OutliersColumn, ColumnCount,
+        SqnrColumn, RelativeErrorColumn, OutputErrorColumn, KlColumn, KurtosisColumn, OutliersColumn, ColumnCount,
     };
     enum DataRole {
         SortRole = Qt::UserRole, ///< raw number or text; invalid when not yet known
@@ -41,6 +44,15 @@ public:
     void setDistribution(int tensor, Shared<Distribution> distribution);
     /// Metrics of `tensor` under its present decision; nullopt forgets them (the scheme changed).
     void setMetrics(int tensor, std::optional<ErrorMetrics> metrics);
+    /// Likewise; from a calibration and from an attribution (nats per token).
+    void setOutputError(int tensor, const std::optional<OutputError>& error);
+    void setKl(int tensor, std::optional<double> nats);
+    void forgetOutputErrors();
+    /// Whether figures that are not there yet may still come; decides what an unknown cell says.
+    void setExpected(bool outputErrors, bool kl);
+    // `tensor` must exist.
+    const LayerFigures& figures(int tensor) const;
+    const Decision* decision(int tensor) const; ///< null while undecided
     void setFailure(int tensor, const QString& message); ///< shown in place of the statistics
     QModelIndex indexOfTensor(int tensor, int column = 0) const;
     /// Totals over all tensors for the status bar: parameters, stored bytes under the decisions, bits per weight, and

@@ -22,7 +22,7 @@
 namespace ql {
 namespace {
 
-constexpr quint32 kStateMagic = 0x716c4c31; // "qlL1"
+constexpr quint32 kStateMagic = 0x716c4c32; // "qlL2"
 constexpr int kVisibleDelayMs = 80;
 constexpr int kFilterDelayMs = 120;
 constexpr int kMostRowsToExpand = 2000;

@@ -23,7 +23,8 @@ struct Placement {
 // What decides comes first, so that a narrow dock shows it without scrolling.
 constexpr Placement kPlacements[] = {
     {LayersModel::NameColumn, 25, true},           {LayersModel::SchemeColumn, 10, true},
-    {LayersModel::SqnrColumn, 9, true},            {LayersModel::BitsColumn, 7, true},
+    {LayersModel::SqnrColumn, 9, true},            {LayersModel::OutputErrorColumn, 10, true},
+    {LayersModel::KlColumn, 9, true},              {LayersModel::BitsColumn, 7, true},
     {LayersModel::SizeColumn, 9, true},            {LayersModel::KurtosisColumn, 8, true},
     {LayersModel::OutliersColumn, 13, true},       {LayersModel::RelativeErrorColumn, 9, true},
     {LayersModel::ShapeColumn, 13, true},          {LayersModel::TypeColumn, 6, true},

@@ -3,7 +3,7 @@
 // The figures of MetricsPanel: one row per measure, with its unit, formula and meaning. A table; any thread.
 #pragma once
 
-#include "core/quant/metrics.h"
+#include "core/calibration/outputerror.h"
 
 #include <span>
 
@@ -15,7 +15,8 @@ struct MetricFigure {
     const char* formula;
     const char* meaning;
     bool higherIsBetter;
-    double (*value)(const ErrorMetrics&);
+    double (*value)(const ErrorMetrics&);       ///< null for a figure of the output
+    double (*output)(const OutputError&) = nullptr; ///< null for a figure of the weights
 };
 std::span<const MetricFigure> metricFigures();
 

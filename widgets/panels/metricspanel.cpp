@@ -55,14 +55,32 @@ struct MetricsPanel::Private {
     QLabel* state;
     QLabel* note;
     std::vector<Row> rows;
+    QLabel* basis;
     std::optional<ErrorMetrics> metrics, baseline;
-    bool preview = false;
+    std::optional<OutputError> output, outputBaseline;
+    bool preview = false, outputPreview = false;
 
     void build();
     void show();
     void showRow(const MetricFigure& figure, const Row& row);
     void showChange(const MetricFigure& figure, const Row& row);
+    std::optional<double> now(const MetricFigure& figure) const;
+    std::optional<double> before(const MetricFigure& figure) const;
 };
+
+std::optional<double> MetricsPanel::Private::now(const MetricFigure& figure) const
+{
+    if (figure.output)
+        return output ? std::optional(figure.output(*output)) : std::nullopt;
+    return metrics ? std::optional(figure.value(*metrics)) : std::nullopt;
+}
+
+std::optional<double> MetricsPanel::Private::before(const MetricFigure& figure) const
+{
+    if (figure.output)
+        return outputBaseline ? std::optional(figure.output(*outputBaseline)) : std::nullopt;
+    return baseline ? std::optional(figure.value(*baseline)) : std::nullopt;
+}
 
 void MetricsPanel::Private::build()
 {
@@ -109,6 +127,12 @@ void MetricsPanel::Private::build()
         grid->addWidget(row.change, line, 3);
         rows.push_back(row);
     }
+    basis = new QLabel(q);
+    basis->setFont(theme::smallFont());
+    basis->setForegroundRole(QPalette::PlaceholderText);
+    basis->setWordWrap(true);
+    basis->setAccessibleName(tr("Basis of the output error"));
+    grid->addWidget(basis, grid->rowCount(), 0, 1, 4);
     note = new QLabel(q);
     note->setFont(theme::smallFont());
     note->setWordWrap(true);
@@ -121,11 +145,11 @@ void MetricsPanel::Private::build()
 
 void MetricsPanel::Private::showRow(const MetricFigure& figure, const Row& row)
 {
-    const double value = metrics ? figure.value(*metrics) : 0;
+    const auto value = now(figure);
     const bool isSize = qstrcmp(figure.unit, "bytes") == 0;
     const bool noCodes = isSize ? metrics && metrics->bytes == 0
                                 : metrics && metrics->occupancy.empty() && qstrcmp(figure.unit, "bits") == 0;
-    QString text = !metrics || noCodes ? kNothingText : numberText(value);
+    QString text = !value || noCodes ? kNothingText : numberText(*value);
     QString unit = QString::fromUtf8(figure.unit);
     if (isSize && metrics && !noCodes) {
         const QStringList parts = QString::fromStdString(formatBytes(metrics->bytes)).split(' ');
@@ -135,11 +159,11 @@ void MetricsPanel::Private::showRow(const MetricFigure& figure, const Row& row)
     row.value->setText(text);
     row.unit->setText(unit);
     row.value->setAccessibleName(metricText(figure.name));
-    row.value->setAccessibleDescription(metrics && !noCodes ? text + ' ' + unit : tr("not yet computed"));
+    row.value->setAccessibleDescription(value && !noCodes ? text + ' ' + unit : tr("not yet computed"));
     QPalette palette = q->palette();
-    if (!metrics || noCodes)
+    if (!value || noCodes)
         palette.setColor(QPalette::WindowText, theme::color(Ink::Muted));
-    else if (preview)
+    else if (figure.output ? outputPreview : preview)
         palette.setColor(QPalette::WindowText, theme::color(Ink::Preview));
     row.value->setPalette(palette);
     showChange(figure, row);
@@ -150,14 +174,14 @@ void MetricsPanel::Private::showChange(const MetricFigure& figure, const Row& ro
     row.change->clear();
     row.change->setToolTip({});
     row.change->setAccessibleDescription({});
-    if (!metrics || !baseline)
+    const auto now = this->now(figure), before = this->before(figure);
+    if (!now || !before)
         return;
-    const double now = figure.value(*metrics), before = figure.value(*baseline);
-    const Trend trend = trendOf(figure, now, before);
+    const Trend trend = trendOf(figure, *now, *before);
     const QString name = metricText(figure.name);
-    const QString was = QStringLiteral(" (%1 → %2)").arg(numberText(before), numberText(now));
+    const QString was = QStringLiteral(" (%1 → %2)").arg(numberText(*before), numberText(*now));
     const double unit = qstrcmp(figure.unit, "bytes") == 0 ? bytesDivisor(metrics->bytes) : 1;
-    row.change->setText(changeText(trend, (now - before) / unit));
+    row.change->setText(changeText(trend, (*now - *before) / unit));
     row.change->setToolTip((trend == Trend::Better  ? tr("%1 is better than before").arg(name)
                             : trend == Trend::Worse ? tr("%1 is worse than before").arg(name)
                                                     : tr("%1 is as before").arg(name)) +
@@ -201,6 +225,17 @@ void MetricsPanel::setMetrics(const std::optional<ErrorMetrics>& metrics, const 
     d->metrics = metrics;
     d->baseline = baseline;
     d->preview = preview;
+    d->show();
+}
+
+void MetricsPanel::setOutputError(const std::optional<OutputError>& error, const std::optional<OutputError>& baseline,
+                                  bool preview, const QString& basis)
+{
+    d->output = error;
+    d->outputBaseline = baseline;
+    d->outputPreview = preview;
+    d->basis->setText(error && preview ? tr("Output error: ◔ preview, %1").arg(basis) : tr("Output error: %1").arg(basis));
+    d->basis->setVisible(!basis.isEmpty());
     d->show();
 }
 

@@ -3,7 +3,7 @@
 // MetricsPanel: the error figures of the selected tensor, each with its change and its formula in the tooltip.
 #pragma once
 
-#include "core/quant/metrics.h"
+#include "core/calibration/outputerror.h"
 
 #include <QWidget>
 
@@ -22,6 +22,10 @@ public:
     /// `baseline` is what deltas refer to (the scheme before the last change). `preview`: from a sample.
     void setMetrics(const std::optional<ErrorMetrics>& metrics, const std::optional<ErrorMetrics>& baseline,
                     bool preview);
+    /// Beside them the error at the layer's output. `basis` says over what ("Gram matrix of 4.1 k tokens"), or why there is
+    /// none ("needs a calibration").
+    void setOutputError(const std::optional<OutputError>& error, const std::optional<OutputError>& baseline, bool preview,
+                        const QString& basis);
     void setNote(const QString& note); ///< "12 NaN, first at [3, 77]: metrics over finite values"; empty hides it
 
 protected:
