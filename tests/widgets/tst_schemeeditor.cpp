@@ -211,6 +211,24 @@ private Q_SLOTS:
         QCOMPARE(edits[1][0].value<Scheme>(), schemeOf("int4,clip=percentile:99.1"));
     }
 
+    void clippingByOutputErrorsSaysWhatItNeeds()
+    {
+        SchemeEditor editor;
+        editor.setSubjects({subject("w", "int4")});
+        auto* clip = control<QComboBox>(editor, "Clipping");
+        const int row = clip->findData(int(ClipMethod::Output));
+        QVERIFY(row >= 0);
+        const auto enabled = [&] { return bool(clip->model()->flags(clip->model()->index(row, 0)) & Qt::ItemIsEnabled); };
+        QVERIFY(!enabled());
+        QVERIFY(clip->itemData(row, Qt::ToolTipRole).toString().contains("calibration"));
+        editor.setOutputClip(true, {});
+        QVERIFY(enabled());
+        QVERIFY(!clip->itemData(row, Qt::ToolTipRole).toString().isEmpty());
+        editor.setOutputClip(false, "the reason");
+        QVERIFY(!enabled());
+        QCOMPARE(clip->itemData(row, Qt::ToolTipRole).toString(), QString("the reason"));
+    }
+
     void doubleQuantizationAsksForF32Scales()
     {
         SchemeEditor editor;

@@ -331,6 +331,11 @@ void SchemeEditor::setModelPath(const QString& path)
     d->showTexts();
 }
 
+void SchemeEditor::setOutputClip(bool possible, const QString& why)
+{
+    d->form->setOutputClip(possible, why);
+}
+
 EditScope SchemeEditor::scope() const
 {
     return EditScope(d->scope->currentData().toInt());

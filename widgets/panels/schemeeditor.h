@@ -31,6 +31,7 @@ public:
     };
     void setSubjects(const QList<Subject>& subjects);
     void setModelPath(const QString& path); ///< for the command line that can be copied
+    void setOutputClip(bool possible, const QString& why); ///< clip=output, and why it cannot be chosen
     EditScope scope() const;
     Scheme scheme() const; ///< as shown (of the first subject where mixed)
 

@@ -17,6 +17,7 @@
 #include <QRegularExpressionValidator>
 #include <QSignalBlocker>
 #include <QSlider>
+#include <QStandardItemModel>
 #include <QTimer>
 
 #include <algorithm>
@@ -403,9 +404,17 @@ SchemeForm::SchemeForm(QWidget* parent) : QWidget(parent), d(std::make_unique<Pr
     d->connectGrid();
     d->connectRest();
     d->show();
+    setOutputClip(false, tr("Needs a calibration: Model > Calibrate."));
 }
 
 SchemeForm::~SchemeForm() = default;
+
+void SchemeForm::setOutputClip(bool possible, const QString& why)
+{
+    const int row = d->clip->findData(int(ClipMethod::Output));
+    static_cast<QStandardItemModel*>(d->clip->model())->item(row)->setEnabled(possible);
+    d->clip->setItemData(row, possible ? fromView(infoOf(ClipMethod::Output).summary) : why, Qt::ToolTipRole);
+}
 
 void SchemeForm::setScheme(const Scheme& scheme, SchemeFields mixed)
 {

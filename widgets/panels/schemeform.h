@@ -21,6 +21,8 @@ public:
     /// Shows `scheme`; `mixed` fields show "mixed" until they are edited. Emits nothing.
     void setScheme(const Scheme& scheme, SchemeFields mixed);
     const Scheme& scheme() const;
+    /// Whether clipping by the output error can be chosen; if not, why. Without a call it cannot.
+    void setOutputClip(bool possible, const QString& why);
 
 Q_SIGNALS:
     /// The user changed `field`. `finished` is false while a slider or spin box is still moving.
