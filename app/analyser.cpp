@@ -2,7 +2,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/analyser.h"
 
+#include "core/calibration/outputerror.h"
+
+#include <mutex>
+
 namespace ql {
+
+struct Analyser::ResolvedClips {
+    std::mutex mutex;
+    std::map<std::pair<int, Scheme>, Scheme> known;
+};
+
 namespace {
 
 /// Results of about 150 kB each; enough to walk through a model's blocks and back without recomputing.
@@ -16,6 +26,17 @@ void trim(Map& cache, size_t limit)
         cache.clear();
 }
 
+/// The result as one of `scheme`, which may have been resolved to another.
+Shared<Quantization> of(Shared<Quantization> result, const Scheme& scheme, bool preview)
+{
+    if (result->provenance.scheme == scheme && result->provenance.preview == preview)
+        return result;
+    auto marked = std::make_shared<Quantization>(*result);
+    marked->provenance.scheme = scheme;
+    marked->provenance.preview = preview;
+    return marked;
+}
+
 QString keyOf(Analyser::Product product)
 {
     return QStringLiteral("product %1").arg(int(product));
@@ -23,7 +44,10 @@ QString keyOf(Analyser::Product product)
 
 } // namespace
 
-Analyser::Analyser(JobRunner* jobs, QObject* parent) : QObject(parent), m_jobs(jobs) {}
+Analyser::Analyser(JobRunner* jobs, QObject* parent)
+    : QObject(parent), m_jobs(jobs), m_resolved(std::make_shared<ResolvedClips>())
+{
+}
 
 Analyser::~Analyser() = default;
 
@@ -35,10 +59,46 @@ void Analyser::setModel(std::shared_ptr<const Model> model)
     m_quantizations.clear();
     m_metrics.clear();
     m_failures.clear();
+    m_refused.clear();
     m_inTable.clear();
     m_sample.reset();
     m_tableOrder.clear();
     m_tableRunning = false;
+    m_calibration.reset();
+    m_resolved = std::make_shared<ResolvedClips>();
+}
+
+void Analyser::setCalibration(std::shared_ptr<const Calibration> calibration, std::shared_ptr<ThreadPool> pool)
+{
+    m_calibration = std::move(calibration);
+    m_pool = std::move(pool);
+    m_resolved = std::make_shared<ResolvedClips>();
+    const auto asks = [](const auto& entry) { return entry.first.second.clip == ClipMethod::Output; };
+    std::erase_if(m_quantizations, asks);
+    std::erase_if(m_metrics, asks);
+    m_refused.clear();
+}
+
+Analyser::Resolver Analyser::resolver(int tensor) const
+{
+    const auto view = m_model->view(tensor);
+    if (!view.ok() || !m_calibration)
+        return [](Backend&, const Scheme& scheme, const JobControl&) { return Result<Scheme>(scheme); };
+    return [tensor, weight = *view, calibration = m_calibration, pool = m_pool, resolved = m_resolved,
+            name = m_model->tensors()[size_t(tensor)].name](Backend& backend, const Scheme& scheme,
+                                                            const JobControl& job) -> Result<Scheme> {
+        if (scheme.clip != ClipMethod::Output)
+            return scheme;
+        {
+            const std::lock_guard lock(resolved->mutex);
+            if (const auto known = resolved->known.find({tensor, scheme}); known != resolved->known.end())
+                return known->second;
+        }
+        QL_TRY(const Scheme found, resolveOutputClip(backend, weight, scheme, calibration->find(name), *pool, job));
+        const std::lock_guard lock(resolved->mutex);
+        resolved->known[{tensor, scheme}] = found;
+        return found;
+    };
 }
 
 void Analyser::setBackend(std::shared_ptr<Backend> backend, std::shared_ptr<Backend> previewBackend)
@@ -61,8 +121,18 @@ void Analyser::fail(int tensor, const Error& error)
 {
     if (error.code == ErrorCode::Cancelled)
         return;
-    m_failures[tensor] = QString::fromStdString(error.text());
+    const bool scheme = error.code == ErrorCode::SchemeConflict || error.code == ErrorCode::CalibrationInvalid ||
+                        error.code == ErrorCode::CalibrationMismatch;
+    if (!scheme)
+        m_failures.insert(tensor);
     Q_EMIT tensorFailed(tensor, error);
+}
+
+void Analyser::refuse(int tensor, const Scheme& scheme, const Error& error)
+{
+    if (error.code != ErrorCode::Cancelled)
+        m_refused.insert({tensor, scheme});
+    fail(tensor, error);
 }
 
 void Analyser::look(const Subject& subject, const Scheme& scheme)
@@ -103,8 +173,11 @@ void Analyser::startQuantization(const Subject& subject, const Scheme& scheme)
         return fail(subject.tensor, view.error());
     m_jobs->start<Shared<Quantization>>(
         JobRunner::Lane::Interactive, QStringLiteral("quantization"), tr("quantizing"),
-        [backend = m_backend, tensor = *view, scheme, whole = m_distributions[subject]](const JobControl& job) {
-            return analyseQuantization(*backend, tensor, scheme, whole.get(), job);
+        [backend = m_backend, tensor = *view, scheme, whole = m_distributions[subject],
+         resolve = resolver(subject.tensor)](const JobControl& job) -> Result<Shared<Quantization>> {
+            QL_TRY(const Scheme fixed, resolve(*backend, scheme, job));
+            QL_TRY(auto result, analyseQuantization(*backend, tensor, fixed, whole.get(), job));
+            return of(std::move(result), scheme, false);
         },
         [this, subject, scheme](Result<Shared<Quantization>> result) {
             if (!result.ok())
@@ -135,15 +208,14 @@ void Analyser::preview(const Subject& subject, const Scheme& scheme)
     // Jobs of one lane follow each other on one thread, so the sample needs no lock.
     m_jobs->start<Shared<Quantization>>(
         JobRunner::Lane::Interactive, QStringLiteral("preview"), tr("preview"),
-        [backend = m_previewBackend, sample = m_sample, view = *view, scheme, range = whole->second](const JobControl& job)
-            -> Result<Shared<Quantization>> {
+        [backend = m_previewBackend, sample = m_sample, view = *view, scheme, range = whole->second,
+         resolve = resolver(subject.tensor)](const JobControl& job) -> Result<Shared<Quantization>> {
             if (!*sample) {
                 QL_TRY(*sample, previewSample(view));
             }
-            QL_TRY(const auto exact, analyseQuantization(*backend, **sample, scheme, range.get(), job));
-            auto marked = std::make_shared<Quantization>(*exact);
-            marked->provenance.preview = true;
-            return Shared<Quantization>(std::move(marked));
+            QL_TRY(const Scheme fixed, resolve(*backend, scheme, job));
+            QL_TRY(auto result, analyseQuantization(*backend, **sample, fixed, range.get(), job));
+            return of(std::move(result), scheme, true);
         },
         [this, subject](Result<Shared<Quantization>> result) {
             if (result.ok())
@@ -172,19 +244,66 @@ void Analyser::request(Product product, const Subject& subject, const Scheme& sc
     };
     switch (product) {
     case Product::ClipStudy:
-        run(tr("clip sweep"), [scheme](Backend& b, const TensorView& t, const JobControl& job) {
-            return analyseClipping(b, t, scheme, job); }, &Analyser::clipStudyReady, static_cast<ClipStudy*>(nullptr));
+        requestClipStudy(subject, *view, scheme);
         break;
     case Product::FormatStudy:
         run(tr("comparing formats"), [](Backend& b, const TensorView& t, const JobControl& job) {
             return analyseFormats(b, t, job); }, &Analyser::formatStudyReady, static_cast<FormatStudy*>(nullptr));
         break;
     case Product::ChannelStudy:
-        run(tr("looking at channels"), [scheme](Backend& b, const TensorView& t, const JobControl& job) {
-            return analyseChannels(b, t, scheme, job); }, &Analyser::channelStudyReady,
+        run(tr("looking at channels"), [scheme, resolve = resolver(subject.tensor)](
+            Backend& b, const TensorView& t, const JobControl& job) -> Result<Shared<ChannelStudy>> {
+            QL_TRY(const Scheme fixed, resolve(b, scheme, job));
+            return analyseChannels(b, t, fixed, job); }, &Analyser::channelStudyReady,
             static_cast<ChannelStudy*>(nullptr));
         break;
     }
+}
+
+/// The sweep and the marks that weights alone give come first; where a calibration would clip follows.
+void Analyser::requestClipStudy(const Subject& subject, const TensorView& view, const Scheme& scheme)
+{
+    Scheme plain = scheme;
+    if (scheme.clip == ClipMethod::Output) {
+        plain.clip = ClipMethod::MinMax;
+        plain.clipParameter = 0;
+    }
+    m_jobs->start<Shared<ClipStudy>>(
+        JobRunner::Lane::Interactive, keyOf(Product::ClipStudy), tr("clip sweep"),
+        [backend = m_backend, view, plain](const JobControl& job) { return analyseClipping(*backend, view, plain, job); },
+        [this, subject, scheme](Result<Shared<ClipStudy>> result) {
+            if (result.ok()) {
+                Q_EMIT clipStudyReady(subject, *result);
+                requestOutputMark(subject, scheme, *result);
+            } else if (result.error().code != ErrorCode::Cancelled) {
+                Q_EMIT studyFailed(result.error());
+            }
+        });
+}
+
+void Analyser::requestOutputMark(const Subject& subject, const Scheme& scheme, const Shared<ClipStudy>& study)
+{
+    const auto view = m_model->view(subject.tensor);
+    const std::string& name = m_model->tensors()[size_t(subject.tensor)].name;
+    if (subject.channel >= 0 || !view.ok() || !m_calibration || !m_calibration->find(name))
+        return;
+    m_jobs->start<Shared<ClipStudy>>(
+        JobRunner::Lane::Interactive, keyOf(Product::ClipStudy), tr("clipping by the output error"),
+        [backend = m_backend, pool = m_pool, calibration = m_calibration, view = *view, scheme, study,
+         name](const JobControl& job) -> Result<Shared<ClipStudy>> {
+            Scheme asking = scheme;
+            asking.clip = ClipMethod::Output;
+            asking.clipParameter = 0;
+            auto more = std::make_shared<ClipStudy>(*study);
+            ClipMark mark{};
+            QL_CHECK(resolveOutputClip(*backend, view, asking, calibration->find(name), *pool, job, &mark));
+            more->marks.push_back(mark);
+            return Shared<ClipStudy>(std::move(more));
+        },
+        [this, subject](Result<Shared<ClipStudy>> result) {
+            if (result.ok()) // where inputs do not tell enough, the other marks stay
+                Q_EMIT clipStudyReady(subject, *result);
+        });
 }
 
 void Analyser::requestMap(int tensor, const Scheme& scheme, const MapRegion& region, int maxTiles)
@@ -194,8 +313,10 @@ void Analyser::requestMap(int tensor, const Scheme& scheme, const MapRegion& reg
         return fail(tensor, view.error());
     m_jobs->start<Shared<TileMap>>(
         JobRunner::Lane::Interactive, QStringLiteral("map"), tr("drawing the map"),
-        [backend = m_backend, view = *view, scheme, region, maxTiles](const JobControl& job) {
-            return analyseMap(*backend, view, scheme, region, maxTiles, job);
+        [backend = m_backend, view = *view, scheme, region, maxTiles, resolve = resolver(tensor)](const JobControl& job)
+            -> Result<Shared<TileMap>> {
+            QL_TRY(const Scheme fixed, resolve(*backend, scheme, job));
+            return analyseMap(*backend, view, fixed, region, maxTiles, job);
         },
         [this, tensor, region](Result<Shared<TileMap>> result) {
             if (result.ok())
@@ -212,8 +333,10 @@ void Analyser::requestGroup(int tensor, const Scheme& scheme, qint64 row, qint64
         return fail(tensor, view.error());
     m_jobs->start<Shared<GroupDetail>>(
         JobRunner::Lane::Interactive, QStringLiteral("group"), tr("reading the group"),
-        [backend = m_backend, view = *view, scheme, row, col](const JobControl& job) {
-            return analyseGroup(*backend, view, scheme, row, col, job);
+        [backend = m_backend, view = *view, scheme, row, col, resolve = resolver(tensor)](const JobControl& job)
+            -> Result<Shared<GroupDetail>> {
+            QL_TRY(const Scheme fixed, resolve(*backend, scheme, job));
+            return analyseGroup(*backend, view, fixed, row, col, job);
         },
         [this, tensor](Result<Shared<GroupDetail>> result) {
             if (result.ok())
@@ -273,7 +396,7 @@ void Analyser::nextTableJob()
             return;
         }
         m_tableOrder.removeFirst();
-        if (decision.asStored)
+        if (decision.asStored || m_refused.contains({tensor, decision.scheme}))
             continue;
         const auto metrics = m_metrics.find({tensor, decision.scheme});
         if (metrics != m_metrics.end()) {
@@ -283,15 +406,17 @@ void Analyser::nextTableJob()
         m_tableRunning = true;
         m_jobs->start<ErrorMetrics>(
             JobRunner::Lane::Background, {}, tr("error of every layer"),
-            [backend = m_backend, view = *view, scheme = decision.scheme](const JobControl& job) {
-                return backend->measure(view, scheme, job);
+            [backend = m_backend, view = *view, scheme = decision.scheme, resolve = resolver(tensor)](const JobControl& job)
+                -> Result<ErrorMetrics> {
+                QL_TRY(const Scheme fixed, resolve(*backend, scheme, job));
+                return backend->measure(view, fixed, job);
             },
             [this, tensor, scheme = decision.scheme](Result<ErrorMetrics> result) {
                 if (result.ok()) {
                     m_metrics[{tensor, scheme}] = *result;
                     Q_EMIT tableMetricsReady(tensor, scheme, *result);
                 } else {
-                    fail(tensor, result.error());
+                    refuse(tensor, scheme, result.error());
                 }
                 nextTableJob();
             });

@@ -5,15 +5,16 @@
 #pragma once
 
 #include "app/jobrunner.h"
+#include "core/calibration/calibration.h"
 #include "core/compute/analysis.h"
 #include "core/model/model.h"
 #include "core/policy/policy.h"
 
-#include <QHash>
 #include <QObject>
 #include <QSet>
 
 #include <map>
+#include <set>
 
 namespace ql {
 
@@ -35,6 +36,8 @@ public:
 
     void setModel(std::shared_ptr<const Model> model); ///< drops every result
     void setBackend(std::shared_ptr<Backend> backend, std::shared_ptr<Backend> previewBackend);
+    /// What clip=output goes by; null: schemes that ask for it fail. Drops results of such schemes.
+    void setCalibration(std::shared_ptr<const Calibration> calibration, std::shared_ptr<ThreadPool> pool);
 
     /// Distribution and quantization of `subject`; cached results come at once, within this call.
     void look(const Subject& subject, const Scheme& scheme);
@@ -63,20 +66,31 @@ Q_SIGNALS:
 
 private:
     using Key = std::pair<Subject, Scheme>;
+    /// A scheme with its clip=output resolved; other schemes as they are. Runs inside a job.
+    using Resolver = std::function<Result<Scheme>(Backend&, const Scheme&, const JobControl&)>;
+    struct ResolvedClips;
 
     Result<TensorView> viewOf(const Subject& subject) const;
+    Resolver resolver(int tensor) const;
+    void requestClipStudy(const Subject& subject, const TensorView& view, const Scheme& scheme);
+    void requestOutputMark(const Subject& subject, const Scheme& scheme, const Shared<ClipStudy>& study);
     void startQuantization(const Subject& subject, const Scheme& scheme);
     void nextTableJob();
     void fail(int tensor, const Error& error);
+    void refuse(int tensor, const Scheme& scheme, const Error& error); ///< in the table
 
     JobRunner* m_jobs;
     std::shared_ptr<const Model> m_model;
     std::shared_ptr<Backend> m_backend;
     std::shared_ptr<Backend> m_previewBackend;
+    std::shared_ptr<const Calibration> m_calibration;
+    std::shared_ptr<ThreadPool> m_pool;
+    std::shared_ptr<ResolvedClips> m_resolved; ///< shared with jobs; a new one for another calibration
     std::map<Subject, Shared<Distribution>> m_distributions;
     std::map<Key, Shared<Quantization>> m_quantizations;
     std::map<std::pair<int, Scheme>, ErrorMetrics> m_metrics;
-    QHash<int, QString> m_failures;
+    QSet<int> m_failures; ///< tensors that cannot be read
+    std::set<std::pair<int, Scheme>> m_refused; ///< schemes that want a calibration, or more than it has
     QSet<int> m_inTable; ///< tensors whose statistics the table has
     Subject m_sampleOf;
     std::shared_ptr<std::optional<TensorView>> m_sample;

@@ -3,6 +3,7 @@
 #include "app/exportcontroller.h"
 
 #include "app/exportdialog.h"
+#include "core/calibration/outputerror.h"
 #include "core/io/atomicfile.h"
 
 #include <QFileDialog>
@@ -11,9 +12,14 @@
 
 namespace ql {
 
-ExportController::ExportController(Session* session, JobRunner* jobs, QWidget* window)
-    : QObject(window), m_session(session), m_jobs(jobs), m_window(window)
+ExportController::ExportController(Session* session, JobRunner* jobs, std::shared_ptr<ThreadPool> pool, QWidget* window)
+    : QObject(window), m_session(session), m_jobs(jobs), m_pool(std::move(pool)), m_window(window)
 {
+}
+
+void ExportController::setCalibration(std::shared_ptr<const Calibration> calibration)
+{
+    m_calibration = std::move(calibration);
 }
 
 void ExportController::askAndExportModel(const std::shared_ptr<Backend>& backend)
@@ -30,8 +36,9 @@ void ExportController::exportTo(const QString& path, ExportFormat format, const 
 {
     m_jobs->start<bool>(
         JobRunner::Lane::Long, {}, tr("writing %1").arg(path),
-        [model = m_session->model(), decisions = m_session->decisions(), backend, format,
-         target = path.toStdString()](const JobControl& job) -> Result<bool> {
+        [model = m_session->model(), wished = m_session->decisions(), backend, format, pool = m_pool,
+         calibration = m_calibration, target = path.toStdString()](const JobControl& job) -> Result<bool> {
+            QL_TRY(const auto decisions, resolveOutputClips(*backend, *model, wished, calibration.get(), *pool, job));
             QL_CHECK(exportModel(*backend, *model, decisions, format, target, job));
             return true;
         },
@@ -55,8 +62,9 @@ void ExportController::metricsTo(const QString& path, const std::shared_ptr<Back
 {
     m_jobs->start<bool>(
         JobRunner::Lane::Long, {}, tr("measuring every layer"),
-        [model = m_session->model(), decisions = m_session->decisions(), backend,
+        [model = m_session->model(), wished = m_session->decisions(), backend, pool = m_pool, calibration = m_calibration,
          target = path.toStdString()](const JobControl& job) -> Result<bool> {
+            QL_TRY(const auto decisions, resolveOutputClips(*backend, *model, wished, calibration.get(), *pool, job));
             std::vector<int> all(model->tensors().size());
             std::iota(all.begin(), all.end(), 0);
             QL_TRY(const auto reports, measureModel(*backend, *model, decisions, all, {}, job));

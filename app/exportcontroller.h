@@ -6,6 +6,7 @@
 
 #include "app/jobrunner.h"
 #include "app/session.h"
+#include "core/calibration/calibration.h"
 #include "core/compute/backend.h"
 #include "core/export/exporter.h"
 
@@ -19,7 +20,9 @@ class ExportController : public QObject
 {
     Q_OBJECT
 public:
-    ExportController(Session* session, JobRunner* jobs, QWidget* window);
+    ExportController(Session* session, JobRunner* jobs, std::shared_ptr<ThreadPool> pool, QWidget* window);
+
+    void setCalibration(std::shared_ptr<const Calibration> calibration); ///< for clip=output; may be null
 
     void askAndExportModel(const std::shared_ptr<Backend>& backend);
     void askAndExportMetrics(const std::shared_ptr<Backend>& backend);
@@ -34,6 +37,8 @@ Q_SIGNALS:
 private:
     Session* m_session;
     JobRunner* m_jobs;
+    std::shared_ptr<ThreadPool> m_pool;
+    std::shared_ptr<const Calibration> m_calibration;
     QWidget* m_window;
 };
 

@@ -49,8 +49,8 @@ HelpWindow::HelpWindow(QWidget* parent) : QDialog(parent), m_topics(new QListWid
 QStringList HelpWindow::topics()
 {
     return {QStringLiteral("start"), QStringLiteral("layers"), QStringLiteral("weights"), QStringLiteral("formats"),
-            QStringLiteral("map"), QStringLiteral("scheme"), QStringLiteral("metrics"), QStringLiteral("policy"),
-            QStringLiteral("keyboard")};
+            QStringLiteral("activations"), QStringLiteral("map"), QStringLiteral("model"), QStringLiteral("scheme"), QStringLiteral("metrics"),
+            QStringLiteral("policy"), QStringLiteral("calibrate"), QStringLiteral("evaluate"), QStringLiteral("keyboard")};
 }
 
 QStringList HelpWindow::titles()

@@ -167,6 +167,7 @@ void LookController::showSubject()
     if (m_subject.tensor < 0) {
         m_views.map->setSubject({}, 0, 0, currentScheme());
         showEditor();
+        Q_EMIT shown(-1, currentScheme(), false);
         return;
     }
     const TensorInfo& info = m_session->model()->tensors()[size_t(m_subject.tensor)];
@@ -202,9 +203,11 @@ void LookController::ask()
     if (!dtypeInfo(m_session->model()->tensors()[size_t(m_subject.tensor)].dtype).decodable) {
         m_views.weights->setFailure(tr("The values of this type cannot be decoded."));
         m_views.map->setFailure(tr("The values of this type cannot be decoded."));
+        Q_EMIT shown(-1, currentScheme(), false);
         return;
     }
     m_analyser->look(m_subject, schemeOfSubject());
+    Q_EMIT shown(m_subject.tensor, currentScheme(), false);
     if (m_mapVisible)
         m_analyser->requestMap(m_subject.tensor, currentScheme(), m_region, m_maxTiles);
 }
@@ -230,6 +233,27 @@ void LookController::setMapVisible(bool visible)
     m_mapVisible = visible;
     if (visible && m_subject.tensor >= 0)
         m_analyser->requestMap(m_subject.tensor, currentScheme(), m_region, m_maxTiles);
+}
+
+void LookController::setCalibration(const std::shared_ptr<const Calibration>& calibration,
+                                    const std::shared_ptr<ThreadPool>& pool)
+{
+    m_analyser->setCalibration(calibration, pool);
+    m_views.editor->setOutputClip(calibration != nullptr, tr("Needs a calibration: Model > Calibrate, or import one."));
+    if (!m_session->model())
+        return;
+    const auto& decisions = m_session->decisions();
+    bool any = false;
+    for (int tensor = 0; tensor < int(decisions.size()); ++tensor) {
+        if (decisions[size_t(tensor)].scheme.clip != ClipMethod::Output)
+            continue;
+        any = true;
+        m_views.layers->setMetrics(tensor, std::nullopt);
+    }
+    if (any)
+        refresh();
+    else if (m_subject.tensor >= 0 && calibration)
+        askSecondPlot(); // where the calibration would clip joins the marks
 }
 
 void LookController::refresh()
@@ -280,6 +304,7 @@ void LookController::orderTable(const QList<int>& visibleFirst)
             order.append(tensor);
     }
     m_analyser->fillTable(order, m_session->decisions());
+    Q_EMIT tableOrdered(order);
 }
 
 void LookController::showMetrics(const Quantization& quantization)
@@ -304,6 +329,7 @@ void LookController::editScheme(const Scheme& scheme, EditScope scope, bool fini
     if (!finished) {
         m_views.weights->setScheme(scheme);
         m_analyser->preview(m_subject, scheme);
+        Q_EMIT shown(m_subject.tensor, scheme, true);
         return;
     }
     const Model& model = *m_session->model();
@@ -334,6 +360,7 @@ void LookController::editScheme(const Scheme& scheme, EditScope scope, bool fini
     if (currentScheme() != scheme) { // locked, or a fallback: show what holds
         m_views.weights->setScheme(currentScheme());
         m_analyser->look(m_subject, currentScheme());
+        Q_EMIT shown(m_subject.tensor, currentScheme(), false);
     }
 }
 

@@ -39,10 +39,15 @@ public:
     QString caption() const; ///< model and tensor
     /// `fields`: the options that were changed; tensors other than the current one keep theirs elsewhere.
     void editScheme(const Scheme& scheme, EditScope scope, bool finished, SchemeFields fields);
+    /// Analyses and scheme editor may clip by its output errors; null: none.
+    void setCalibration(const std::shared_ptr<const Calibration>& calibration, const std::shared_ptr<ThreadPool>& pool);
     void refresh(); ///< ask again for everything visible (another device, another model)
 
 Q_SIGNALS:
     void totalsChanged();
+    /// What is looked at and under which scheme, as it is asked for; `preview`: a knob is still moving.
+    void shown(int tensor, const ql::Scheme& scheme, bool preview);
+    void tableOrdered(const QList<int>& order);
     void clipStudyChanged(ql::Shared<ql::ClipStudy> study);
     void noted(const QString& text); ///< something worth a line in the inline bar
 

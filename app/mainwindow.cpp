@@ -4,16 +4,22 @@
 
 #include "app/devicecontroller.h"
 #include "app/exportcontroller.h"
+#include "app/flowviews.h"
 #include "app/helpwindow.h"
 #include "app/lookcontroller.h"
+#include "app/runviews.h"
 #include "core/base/format.h"
 #include "widgets/models/layersmodel.h"
+#include "widgets/panels/activationspage.h"
+#include "widgets/panels/calibratepanel.h"
 #include "widgets/panels/cliptable.h"
 #include "widgets/panels/commandpalette.h"
+#include "widgets/panels/evaluatepage.h"
 #include "widgets/panels/historypanel.h"
 #include "widgets/panels/layerspanel.h"
 #include "widgets/panels/mappage.h"
 #include "widgets/panels/metricspanel.h"
+#include "widgets/panels/modelpage.h"
 #include "widgets/panels/rulespanel.h"
 #include "widgets/panels/schemeeditor.h"
 #include "widgets/panels/statuswidgets.h"
@@ -31,6 +37,7 @@
 #include <QStackedWidget>
 #include <QStandardPaths>
 #include <QStatusBar>
+#include <QStyle>
 #include <QTabWidget>
 #include <QToolBar>
 #include <QVBoxLayout>
@@ -57,6 +64,7 @@ QScrollArea* scrolled(QWidget* content)
     area->setWidget(content);
     area->setWidgetResizable(true);
     area->setFrameShape(QFrame::NoFrame);
+    area->setMinimumWidth(content->minimumSizeHint().width() + area->style()->pixelMetric(QStyle::PM_ScrollBarExtent));
     area->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     return area;
 }
@@ -76,10 +84,16 @@ MainWindow::MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Setti
     buildDocks();
     buildToolBar();
     m_look = new LookController(m_session, m_analyser, {m_layersModel, m_layersPanel, m_weights, m_map, m_editor, m_metrics}, this);
-    m_exports = new ExportController(m_session, m_jobs, this);
+    m_run = new RunController(m_session, m_jobs, backends->threadPool(), this);
+    m_run->setBackend(backends->cpu());
+    m_runViews = new RunViews(m_session, m_run, m_look,
+                              {m_layersModel, m_layersPanel, m_metrics, m_calibrate, m_evaluate, m_modelPage}, this);
+    m_flow = new FlowViews(m_session, m_run, m_look, m_activations, this);
+    m_exports = new ExportController(m_session, m_jobs, backends->threadPool(), this);
     m_devices = new DeviceController(m_jobs, backends, m_chip, this);
     connect(m_devices, &DeviceController::backendChanged, this, [this, backends] {
         m_analyser->setBackend(m_devices->backend(), backends->cpu());
+        m_run->setBackend(m_devices->backend());
     });
     connect(m_devices, &DeviceController::deviceWished, this, [this](const QString& id) { m_settings->setDevice(id); });
     connectSession();
@@ -103,8 +117,8 @@ MainWindow::MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Setti
 MainWindow::~MainWindow()
 {
     // Views may still be told of changes while they are destroyed; nothing may listen any more.
-    for (QObject* sender : std::initializer_list<QObject*>{m_session, m_session->undoStack(), m_analyser, m_look, m_exports,
-                                                           m_devices, m_jobs})
+    for (QObject* sender : std::initializer_list<QObject*>{m_session, m_session->undoStack(), m_analyser, m_look, m_run,
+                                                           m_exports, m_devices, m_jobs})
         sender->disconnect();
 }
 
@@ -116,8 +130,14 @@ void MainWindow::buildPages()
     m_map = new MapPage(this);
     m_tabs = new QTabWidget(this);
     m_tabs->setDocumentMode(true);
+    m_activations = new ActivationsPage(this);
+    m_modelPage = new ModelPage(m_layersModel, this);
+    m_evaluate = new EvaluatePage(this);
     m_tabs->addTab(m_weights, tr("Weights"));
+    m_tabs->addTab(m_activations, tr("Activations"));
     m_tabs->addTab(m_map, tr("Map"));
+    m_tabs->addTab(m_modelPage, tr("Model"));
+    m_tabs->addTab(m_evaluate, tr("Evaluate"));
     m_stack = new QStackedWidget(this);
     m_stack->addWidget(m_welcome);
     m_stack->addWidget(m_tabs);
@@ -127,6 +147,7 @@ void MainWindow::buildPages()
     layout->setSpacing(0);
     layout->addWidget(m_bar);
     layout->addWidget(m_stack, 1);
+    centre->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Expanding); // docks keep their widths, pages take the rest
     setCentralWidget(centre);
     m_palette = new CommandPalette(this);
     m_clips = new ClipTable(this);
@@ -139,20 +160,23 @@ void MainWindow::buildDocks()
     m_editor = new SchemeEditor(this);
     m_metrics = new MetricsPanel(this);
     m_rules = new RulesPanel(this);
+    m_calibrate = new CalibratePanel(this);
     auto* history = new HistoryPanel(m_session->undoStack(), this);
 
     setDockOptions(AnimatedDocks | AllowTabbedDocks | AllowNestedDocks);
     QDockWidget* layers = dock(this, Qt::LeftDockWidgetArea, "layersDock", tr("Layers"), m_layersPanel);
     QDockWidget* rules = dock(this, Qt::LeftDockWidgetArea, "rulesDock", tr("Rules"), m_rules);
     QDockWidget* undo = dock(this, Qt::LeftDockWidgetArea, "historyDock", tr("History"), history);
+    QDockWidget* calibrate = dock(this, Qt::LeftDockWidgetArea, "calibrateDock", tr("Calibrate"), scrolled(m_calibrate));
     tabifyDockWidget(layers, rules);
     tabifyDockWidget(rules, undo);
+    tabifyDockWidget(undo, calibrate);
     layers->raise();
     QDockWidget* scheme = dock(this, Qt::RightDockWidgetArea, "schemeDock", tr("Scheme"), scrolled(m_editor));
     QDockWidget* metrics = dock(this, Qt::RightDockWidgetArea, "metricsDock", tr("Metrics"), scrolled(m_metrics));
     resizeDocks({layers, scheme}, {kLeftDockWidth, kRightDockWidth}, Qt::Horizontal);
     resizeDocks({scheme, metrics}, {455, 245}, Qt::Vertical);
-    for (QDockWidget* panel : {layers, rules, undo, scheme, metrics})
+    for (QDockWidget* panel : {layers, rules, undo, scheme, calibrate, metrics})
         m_actions->menu("panels")->addAction(panel->toggleViewAction());
 }
 
@@ -218,6 +242,15 @@ void MainWindow::connectSession()
     });
     connect(m_analyser, &Analyser::tensorFailed, this, [this](int, const Error& error) { showError(error); });
     connect(m_analyser, &Analyser::studyFailed, this, &MainWindow::showError);
+    connect(m_run, &RunController::failed, this, &MainWindow::showError);
+    connect(m_run, &RunController::calibrationChanged, this, [this] { m_exports->setCalibration(m_run->calibration()); });
+    connect(m_run, &RunController::noted, this, [this](const QString& text) {
+        m_bar->showMessage(InlineBar::Level::Info, text);
+    });
+    connect(m_runViews, &RunViews::calibratePanelWanted, this, [this] { showDock("calibrateDock"); });
+    connect(m_flow, &FlowViews::calibratePanelWanted, this, [this] { showDock("calibrateDock"); });
+    connect(m_flow, &FlowViews::importWanted, (*m_actions)["importCalibration"], &QAction::trigger);
+    connect(m_runViews, &RunViews::evaluatePageWanted, this, [this] { m_tabs->setCurrentWidget(m_evaluate); });
     connect(m_exports, &ExportController::failed, this, &MainWindow::showError);
     connect(m_exports, &ExportController::finished, this, [this](const QString& path) {
         m_bar->showMessage(InlineBar::Level::Info, tr("Written and verified: %1").arg(path));
@@ -242,7 +275,7 @@ void MainWindow::modelChanged()
     m_stack->setCurrentWidget(model ? static_cast<QWidget*>(m_tabs) : m_welcome);
     for (const char* id : {"closeModel", "exportModel", "exportMetrics", "exportPlot", "copyPlot", "copyScheme", "filter",
                            "modelInfo", "nextTensor", "previousTensor", "wholeTensor", "lock", "resetTensor",
-                           "ruleFromSelection", "compareClips", "savePolicy", "savePolicyAs", "openPolicy"})
+                           "ruleFromSelection", "activationsEverywhere", "resetActivation", "compareClips", "savePolicy", "savePolicyAs", "openPolicy"})
         (*m_actions)[id]->setEnabled(model != nullptr);
     QStringList names;
     if (model) {
@@ -387,9 +420,12 @@ void MainWindow::restoreLayout()
     restoreState(m_settings->state("window"));
     m_layersPanel->restoreState(m_settings->state("layers"));
     m_weights->restoreState(m_settings->state("weights"));
+    m_activations->restoreState(m_settings->state("activations"));
     (*m_actions)["readNotMap"]->setChecked(m_settings->readInsteadOfMapping());
-    if (m_settings->state("page") == "map")
-        m_tabs->setCurrentWidget(m_map);
+    for (const auto& [action, page] : pages()) {
+        if (m_settings->state("page") == action)
+            m_tabs->setCurrentWidget(page);
+    }
 }
 
 void MainWindow::saveLayout()
@@ -398,6 +434,7 @@ void MainWindow::saveLayout()
     m_settings->setState("window", saveState());
     m_settings->setState("layers", m_layersPanel->saveState());
     m_settings->setState("weights", m_weights->saveState());
+    m_settings->setState("activations", m_activations->saveState());
     m_settings->setReadInsteadOfMapping((*m_actions)["readNotMap"]->isChecked());
     m_actions->saveShortcuts(*m_settings);
     const auto& model = m_session->model();
@@ -405,7 +442,11 @@ void MainWindow::saveLayout()
     m_settings->setLastModel(model ? QString::fromStdString(model->path()) : QString());
     m_settings->setState("tensor", model && tensor >= 0 ? QByteArray::fromStdString(model->tensors()[size_t(tensor)].name)
                                                         : QByteArray());
-    m_settings->setState("page", m_tabs->currentWidget() == m_map ? "map" : "weights");
+    for (const auto& [action, page] : pages()) {
+        if (m_tabs->currentWidget() == page)
+            m_settings->setState("page", action);
+    }
+    m_runViews->saveState(*m_settings);
     m_settings->sync();
 }
 

@@ -21,11 +21,15 @@ class QTabWidget;
 
 namespace ql {
 
+class ActivationsPage;
 class ClipTable;
+class CalibratePanel;
 class CommandPalette;
 class DeviceChip;
 class DeviceController;
+class EvaluatePage;
 class ExportController;
+class FlowViews;
 class HelpWindow;
 class InlineBar;
 class JobBar;
@@ -34,8 +38,11 @@ class LayersPanel;
 class LookController;
 class MapPage;
 class MetricsPanel;
+class ModelPage;
 class PlotView;
 class RulesPanel;
+class RunController;
+class RunViews;
 class SchemeEditor;
 class WeightsPage;
 class WelcomePage;
@@ -55,6 +62,7 @@ public:
     LayersPanel* layersPanel() const { return m_layersPanel; }
     WeightsPage* weightsPage() const { return m_weights; }
     MapPage* mapPage() const { return m_map; }
+    RunController* runController() const { return m_run; }
     SchemeEditor* schemeEditor() const { return m_editor; }
     Actions* actionTable() const { return m_actions; }
     InlineBar* inlineBar() const { return m_bar; }
@@ -77,6 +85,8 @@ private:
     void connectPolicyActions();
     void connectHelpActions();
     void setDefaultScheme(const Scheme& scheme);
+    QList<std::pair<const char*, QWidget*>> pages() const; ///< by the action that shows each, in the order of the tabs
+    void showDock(const char* name);
     void showRules();
     void makeRuleFromSelection();
     void stepTensor(int step);
@@ -104,7 +114,11 @@ private:
     InlineBar* m_bar = nullptr;
     WelcomePage* m_welcome = nullptr;
     WeightsPage* m_weights = nullptr;
+    ActivationsPage* m_activations = nullptr;
     MapPage* m_map = nullptr;
+    ModelPage* m_modelPage = nullptr;
+    EvaluatePage* m_evaluate = nullptr;
+    CalibratePanel* m_calibrate = nullptr;
     LayersModel* m_layersModel = nullptr;
     LayersPanel* m_layersPanel = nullptr;
     SchemeEditor* m_editor = nullptr;
@@ -117,6 +131,9 @@ private:
     QLabel* m_totals = nullptr;
     HelpWindow* m_help = nullptr;
     LookController* m_look = nullptr;
+    RunController* m_run = nullptr;
+    RunViews* m_runViews = nullptr;
+    FlowViews* m_flow = nullptr;
     DeviceController* m_devices = nullptr;
     ExportController* m_exports = nullptr;
     QByteArray m_freshLayout; ///< for "Reset layout"

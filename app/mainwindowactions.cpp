@@ -5,16 +5,22 @@
 
 #include "app/devicecontroller.h"
 #include "app/exportcontroller.h"
+#include "app/flowviews.h"
 #include "app/helpwindow.h"
 #include "app/lookcontroller.h"
 #include "app/resources.h"
+#include "app/runviews.h"
 #include "core/base/format.h"
 #include "widgets/models/layersmodel.h"
 #include "widgets/panels/cliptable.h"
+#include "widgets/panels/activationspage.h"
+#include "widgets/panels/calibratepanel.h"
 #include "widgets/panels/commandpalette.h"
+#include "widgets/panels/evaluatepage.h"
 #include "widgets/panels/rulespanel.h"
 #include "widgets/panels/layerspanel.h"
 #include "widgets/panels/mappage.h"
+#include "widgets/panels/modelpage.h"
 #include "widgets/panels/schemeeditor.h"
 #include "widgets/panels/shortcuteditor.h"
 #include "widgets/panels/statuswidgets.h"
@@ -128,14 +134,18 @@ void MainWindow::savePlot()
 void MainWindow::connectViewActions()
 {
     const auto on = [this](const char* id, auto slot) { connect((*m_actions)[id], &QAction::triggered, this, slot); };
-    on("weightsPage", [this] { m_tabs->setCurrentWidget(m_weights); });
-    on("mapPage", [this] { m_tabs->setCurrentWidget(m_map); });
+    for (const auto& [id, page] : pages())
+        on(id, [this, page = page] { m_tabs->setCurrentWidget(page); });
     (*m_actions)["weightsPage"]->setChecked(true);
     connect(m_tabs, &QTabWidget::currentChanged, this, [this] {
-        const bool map = m_tabs->currentWidget() == m_map;
-        (*m_actions)[map ? "mapPage" : "weightsPage"]->setChecked(true);
-        m_look->setMapVisible(map);
+        for (const auto& [id, page] : pages()) {
+            if (m_tabs->currentWidget() == page)
+                (*m_actions)[id]->setChecked(true);
+        }
+        m_look->setMapVisible(m_tabs->currentWidget() == m_map);
+        m_flow->setActivationsVisible(m_tabs->currentWidget() == m_activations);
     });
+    m_runViews->connectActions(*m_actions, *m_settings);
 
     constexpr std::pair<const char*, SecondPlot> kSecond[] = {
         {"secondSweep", SecondPlot::ClipSweep}, {"secondError", SecondPlot::Error},
@@ -171,9 +181,7 @@ void MainWindow::connectViewActions()
     m_palette->setHelpTopics(HelpWindow::titles());
     connect(m_palette, &CommandPalette::helpTopicChosen, this, [this](int topic) { m_help->showTopic(HelpWindow::topics()[topic]); });
     connect(m_palette, &CommandPalette::ruleChosen, this, [this](int rule) {
-        auto* dock = findChild<QDockWidget*>(QStringLiteral("rulesDock"));
-        dock->show();
-        dock->raise();
+        showDock("rulesDock");
         m_rules->selectRule(rule);
     });
     on("copyPlot", [this] { activePlot()->copyPicture(); });
@@ -181,6 +189,19 @@ void MainWindow::connectViewActions()
     on("nextTensor", [this] { stepTensor(1); });
     on("previousTensor", [this] { stepTensor(-1); });
     on("wholeTensor", [this] { Q_EMIT m_weights->channelPicked(-1); });
+}
+
+QList<std::pair<const char*, QWidget*>> MainWindow::pages() const
+{
+    return {{"weightsPage", m_weights}, {"activationsPage", m_activations}, {"mapPage", m_map},
+            {"modelPage", m_modelPage}, {"evaluatePage", m_evaluate}};
+}
+
+void MainWindow::showDock(const char* name)
+{
+    auto* dock = findChild<QDockWidget*>(QString::fromLatin1(name));
+    dock->show();
+    dock->raise();
 }
 
 void MainWindow::stepTensor(int step)
@@ -227,6 +248,8 @@ void MainWindow::connectPolicyActions()
             m_session->setLocked(m_look->selection(), !m_session->decisions()[size_t(tensor)].locked);
     });
     on("resetTensor", [this] { m_session->clearOverrides(m_look->selection()); });
+    on("activationsEverywhere", [this] { m_flow->useActivationsEverywhere(); });
+    on("resetActivation", [this] { m_flow->resetActivation(); });
     on("ruleFromSelection", [this] { makeRuleFromSelection(); });
     on("compareClips", [this] { m_clips->show(); });
     connect(m_look, &LookController::clipStudyChanged, this, [this](const Shared<ClipStudy>& study) {
@@ -252,7 +275,11 @@ void MainWindow::connectHelpActions()
         const auto inside = [&](const QWidget* part) { return focus && part->isAncestorOf(focus); };
         m_help->showTopic(inside(m_layersPanel)                       ? QStringLiteral("layers")
                           : m_stack->currentWidget() == m_welcome     ? QStringLiteral("start")
+                          : inside(m_calibrate)                       ? QStringLiteral("calibrate")
+                          : m_tabs->currentWidget() == m_activations  ? QStringLiteral("activations")
                           : m_tabs->currentWidget() == m_map          ? QStringLiteral("map")
+                          : m_tabs->currentWidget() == m_modelPage    ? QStringLiteral("model")
+                          : m_tabs->currentWidget() == m_evaluate     ? QStringLiteral("evaluate")
                           : inside(m_editor) ? QStringLiteral("scheme")
                                                                       : QStringLiteral("weights"));
     });

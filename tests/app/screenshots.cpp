@@ -1,9 +1,11 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// screenshots [FOLDER]: drives the window on the bundled models and saves the pictures that the README shows, at
+// screenshots [FOLDER [NAME]]: drives the window on the bundled models and saves the pictures that the README shows, at
 // 1280x800 and 1920x1080, light and dark. Run with QT_QPA_PLATFORM=offscreen.
+#include "app/runcontroller.h"
 #include "support/windowdriver.h"
 #include "widgets/panels/mappage.h"
+#include "widgets/panels/modelpage.h"
 
 #ifdef QUANTLOUPE_OPENCL
 #include "kernels/devices.h"
@@ -11,6 +13,7 @@
 
 #include <QApplication>
 #include <QDir>
+#include <QDockWidget>
 #include <QPixmap>
 
 #include <cstdio>
@@ -72,6 +75,67 @@ bool take(const Shot& shot, const QString& folder)
     return picture.save(folder + QLatin1Char('/') + QLatin1String(shot.name) + QStringLiteral(".png"));
 }
 
+/// What a picture of the running model shows, beyond the page.
+enum class Run { Nothing, Calibration, Evaluation, Attribution };
+
+struct RunShot {
+    const char* name;
+    QSize size;
+    ThemeMode theme;
+    const char* model;
+    const char* page;
+    Run run;
+    ModelPage::Measure measure;
+    const char* dock;
+};
+
+using Measure = ModelPage::Measure;
+const RunShot kRunShots[] = {
+    {"model-light", kSmall, ThemeMode::Light, "loupe-3m", "modelPage", Run::Nothing, Measure::Sqnr, nullptr},
+    {"model-output-dark", kLarge, ThemeMode::Dark, "loupe-3m-outliers", "modelPage", Run::Calibration, Measure::OutputError,
+     nullptr},
+    {"model-kl-light", kLarge, ThemeMode::Light, "loupe-3m-outliers", "modelPage", Run::Attribution, Measure::Kl, nullptr},
+    {"calibrate-light", kSmall, ThemeMode::Light, "loupe-3m-outliers", "weightsPage", Run::Calibration, Measure::Sqnr,
+     "calibrateDock"},
+    {"calibrate-dark", kSmall, ThemeMode::Dark, "loupe-3m", "modelPage", Run::Nothing, Measure::OutputError,
+     "calibrateDock"},
+    {"evaluate-light", kSmall, ThemeMode::Light, "loupe-3m", "evaluatePage", Run::Evaluation, Measure::Sqnr, nullptr},
+    {"evaluate-dark", kLarge, ThemeMode::Dark, "loupe-3m", "evaluatePage", Run::Evaluation, Measure::Sqnr, nullptr},
+    {"attribution-light", kSmall, ThemeMode::Light, "loupe-3m-outliers", "evaluatePage", Run::Attribution, Measure::Sqnr,
+     nullptr},
+    {"attribution-dark", kLarge, ThemeMode::Dark, "loupe-3m-outliers", "evaluatePage", Run::Attribution, Measure::Sqnr,
+     nullptr},
+};
+
+bool takeRun(const RunShot& shot, const QString& folder)
+{
+    test::WindowDriver driver(shot.size, QApplication::applicationFilePath());
+    MainWindow& window = driver.window();
+    window.setTheme(shot.theme);
+    if (!driver.open(QLatin1String(shot.model)) || !driver.select(kDown))
+        return false;
+    RunController* run = window.runController();
+    SequenceSettings text = run->heldOutSequences();
+    text.count = std::min<int64_t>(text.count, 16);
+    if (shot.run != Run::Nothing)
+        run->calibrate(run->defaultSequences(), {});
+    if (!driver.settle(120000))
+        return false;
+    driver.trigger(shot.page);
+    if (shot.run == Run::Evaluation)
+        driver.trigger("evaluate");
+    if (shot.run == Run::Attribution)
+        driver.trigger("attribute");
+    if (!driver.settle(300000))
+        return false;
+    driver.trigger(shot.page);
+    window.findChild<ModelPage*>()->setMeasure(shot.measure);
+    if (shot.dock)
+        window.findChild<QDockWidget*>(QLatin1String(shot.dock))->raise();
+    QTest::qWait(250);
+    return window.grab().save(folder + QLatin1Char('/') + QLatin1String(shot.name) + QStringLiteral(".png"));
+}
+
 bool takeWelcome(QSize size, ThemeMode theme, const QString& file)
 {
     test::WindowDriver driver(size, QApplication::applicationFilePath());
@@ -94,12 +158,25 @@ int main(int argc, char** argv)
     const QString target = QDir(folder).absolutePath();
     QDir::setCurrent(QStringLiteral(QL_RESOURCES "/models")); // pictures name models, not folders of this machine
     int failures = 0;
+    const QString only = argc > 2 ? QString::fromLocal8Bit(argv[2]) : QString(); // pictures whose name contains this
+    const auto wanted = [&](const char* name) { return only.isEmpty() || QString::fromLatin1(name).contains(only); };
     for (const Shot& shot : kShots) {
+        if (!wanted(shot.name))
+            continue;
         const bool taken = take(shot, target);
         std::printf("%s %s\n", taken ? "saved " : "FAILED", shot.name);
         failures += !taken;
     }
-    failures += !takeWelcome(kSmall, ThemeMode::Light, target + "/welcome-light.png");
-    failures += !takeWelcome(kLarge, ThemeMode::Dark, target + "/welcome-dark.png");
+    for (const RunShot& shot : kRunShots) {
+        if (!wanted(shot.name))
+            continue;
+        const bool taken = takeRun(shot, target);
+        std::printf("%s %s\n", taken ? "saved " : "FAILED", shot.name);
+        failures += !taken;
+    }
+    if (wanted("welcome")) {
+        failures += !takeWelcome(kSmall, ThemeMode::Light, target + "/welcome-light.png");
+        failures += !takeWelcome(kLarge, ThemeMode::Dark, target + "/welcome-dark.png");
+    }
     return failures;
 }

@@ -2,10 +2,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The whole window, driven with real mouse and key events on the bundled model.
 #include "app/exportcontroller.h"
+#include "app/runcontroller.h"
 #include "support/windowdriver.h"
 #include "widgets/models/layersmodel.h"
 #include "widgets/panels/cliptable.h"
+#include "widgets/panels/evaluatepage.h"
+#include "widgets/panels/modelpage.h"
 #include "widgets/panels/schemeeditor.h"
+#include "widgets/panels/sequenceform.h"
 #include "widgets/panels/statuswidgets.h"
 #include "widgets/plots/channelsplot.h"
 #include "widgets/plots/distributionplot.h"
@@ -41,6 +45,25 @@ void collect(QtMsgType type, const QMessageLogContext& context, const QString& m
     if ((type == QtWarningMsg || type == QtCriticalMsg) && !platform)
         warnings << message;
     previousHandler(type, context, message);
+}
+
+SequenceSettings fewTokens(const RunController& run)
+{
+    SequenceSettings settings = run.defaultSequences();
+    settings.length = 32;
+    settings.count = 3;
+    return settings;
+}
+
+/// The text of the label that `name` explains.
+QString valueOf(const QWidget& window, const char* name)
+{
+    const auto labels = window.findChildren<QLabel*>();
+    for (const QLabel* label : labels) {
+        if (label->accessibleName() == QLatin1String(name))
+            return label->text();
+    }
+    return {};
 }
 
 } // namespace
@@ -256,16 +279,128 @@ private Q_SLOTS:
         }
     }
 
+    void errorsAtTheOutputFollowACalibration()
+    {
+        test::WindowDriver driver;
+        MainWindow& window = driver.window();
+        QVERIFY(driver.open(kModel));
+        QVERIFY(driver.select(kDown));
+        QCOMPARE(valueOf(window, "Output error"), QString("–"));
+        window.runController()->calibrate(fewTokens(*window.runController()), {});
+        QVERIFY(driver.settle());
+        QVERIFY2(valueOf(window, "Output error").startsWith("0."), qPrintable(valueOf(window, "Output error")));
+        auto* layers = window.findChild<LayersModel*>();
+        const int down = window.session()->model()->indexOf(kDown);
+        const QModelIndex cell = layers->indexOfTensor(down, LayersModel::OutputErrorColumn);
+        const double before = cell.data(LayersModel::SortRole).toDouble();
+        QVERIFY(before > 0 && before < 1);
+        window.session()->setSchemes({{down, Scheme::parse("int8,channel").value()}}, "finer");
+        QVERIFY(!cell.data(LayersModel::SortRole).isValid()); // not known for this scheme yet, so not shown
+        QVERIFY(driver.settle());
+        QVERIFY(cell.data(LayersModel::SortRole).toDouble() < before / 4);
+        QCOMPARE(valueOf(window, "Basis of the output error").contains("Gram"), true);
+        driver.trigger("discardCalibration");
+        QVERIFY(!cell.data(LayersModel::SortRole).isValid());
+        QCOMPARE(valueOf(window, "Output error"), QString("–"));
+    }
+
+    void clippingByTheOutputErrorNeedsACalibration()
+    {
+        test::WindowDriver driver;
+        MainWindow& window = driver.window();
+        QVERIFY(driver.open(kModel));
+        QVERIFY(driver.select(kDown));
+        const int down = window.session()->model()->indexOf(kDown);
+        auto* layers = window.findChild<LayersModel*>();
+        const QModelIndex sqnr = layers->indexOfTensor(down, LayersModel::SqnrColumn);
+        window.session()->setSchemes({{down, Scheme::parse("int3,group=128,clip=output").value()}}, "by output");
+        QVERIFY(driver.settle());
+        QVERIFY2(window.inlineBar()->text().contains("calibrat"), qPrintable(window.inlineBar()->text()));
+        QVERIFY(!sqnr.data(LayersModel::SortRole).isValid());
+        window.runController()->calibrate(fewTokens(*window.runController()), {});
+        QVERIFY(driver.settle());
+        QVERIFY(sqnr.data(LayersModel::SortRole).isValid()); // it is resolved and measured now
+        QVERIFY(window.weightsPage()->findChild<DistributionPlot*>()->isVisible());
+        const auto* clips = window.findChild<ClipTable*>()->findChild<QTableWidget*>();
+        QCOMPARE(clips->rowCount(), 5);
+        QVERIFY(clips->item(4, 0)->text().startsWith("Output error"));
+    }
+
+    void anEvaluationIsShownAndMarkedWhenThePolicyChanges()
+    {
+        test::WindowDriver driver;
+        MainWindow& window = driver.window();
+        QVERIFY(driver.open(kModel));
+        auto* page = window.findChild<EvaluatePage*>();
+        page->findChild<SequenceForm*>()->setSettings(fewTokens(*window.runController()));
+        driver.trigger("evaluate");
+        QVERIFY(page->isVisible()); // the figures appear where one looks
+        QVERIFY(driver.settle(60000));
+        QVERIFY2(valueOf(*page, "KL divergence (nats)").startsWith("0."), qPrintable(valueOf(*page, "KL divergence (nats)")));
+        QVERIFY(!valueOf(*page, "State of the evaluation").contains("earlier policy"));
+        driver.trigger("presetInt8");
+        QVERIFY(valueOf(*page, "State of the evaluation").contains("earlier policy"));
+        window.session()->undoStack()->undo();
+        QVERIFY(!valueOf(*page, "State of the evaluation").contains("earlier policy"));
+        driver.trigger("attribute");
+        QVERIFY(driver.settle(60000));
+        auto* layers = window.findChild<LayersModel*>();
+        const int down = window.session()->model()->indexOf(kDown);
+        const QModelIndex kl = layers->indexOfTensor(down, LayersModel::KlColumn);
+        QVERIFY(kl.data(LayersModel::SortRole).toDouble() > 0);
+        window.session()->setSchemes({{down, Scheme::parse("int8,channel").value()}}, "finer");
+        QVERIFY(!kl.data(LayersModel::SortRole).isValid()); // it was measured for another scheme
+        QVERIFY(driver.settle());
+    }
+
+    void aCellOfTheModelPageSelectsItsTensor()
+    {
+        test::WindowDriver driver;
+        QVERIFY(driver.open(kModel));
+        driver.trigger("modelPage");
+        auto* page = driver.window().findChild<ModelPage*>();
+        QVERIFY(page->isVisible());
+        const int down = driver.window().session()->model()->indexOf(kDown);
+        Q_EMIT page->tensorPicked(down);
+        QCOMPARE(driver.window().layersPanel()->currentTensor(), down);
+        QVERIFY(driver.settle());
+    }
+
+    void theCalibrationComesBackWithItsModel()
+    {
+        QTemporaryDir folder;
+        const QString ini = folder.filePath("s.ini"), file = folder.filePath("c.safetensors");
+        for (const bool second : {false, true}) {
+            MainWindow window(std::make_shared<Backends>("/bin/false", ""), std::make_unique<Settings>(ini), folder.filePath("j"));
+            window.show();
+            window.openPath(kModel);
+            QTRY_VERIFY(window.runController()->network() != nullptr);
+            if (second) {
+                QTRY_VERIFY(window.runController()->calibration() != nullptr);
+                QVERIFY(window.findChild<EvaluatePage*>()->isVisible()); // and so does the page
+                QTRY_COMPARE(window.jobs()->pending(), 0);
+                break;
+            }
+            window.runController()->calibrate(fewTokens(*window.runController()), {});
+            QTRY_COMPARE_WITH_TIMEOUT(window.jobs()->pending(), 0, 20000);
+            window.runController()->saveCalibration(file);
+            QTRY_COMPARE(window.jobs()->pending(), 0);
+            (*window.actionTable())["evaluatePage"]->trigger();
+            window.close();
+        }
+    }
+
     void randomEventsLeaveItStanding()
     {
         const quint32 seed = qEnvironmentVariableIntValue("QUANTLOUPE_SEED") ? quint32(qEnvironmentVariableIntValue("QUANTLOUPE_SEED")) : 20u;
         const int events = qEnvironmentVariableIsSet("QUANTLOUPE_EVENTS") ? qEnvironmentVariableIntValue("QUANTLOUPE_EVENTS") : 2000;
         test::WindowDriver driver;
         QVERIFY(driver.open(kModel));
+        driver.window().runController()->calibrate(fewTokens(*driver.window().runController()), {}); // arrives meanwhile
         QRandomGenerator random(seed);
         const QList<Qt::Key> keys{Qt::Key_Up, Qt::Key_Down, Qt::Key_Left, Qt::Key_Right, Qt::Key_Tab, Qt::Key_Escape,
                                   Qt::Key_Home, Qt::Key_End, Qt::Key_PageDown, Qt::Key_A, Qt::Key_5};
-        const QList<const char*> actions{"weightsPage", "mapPage", "secondSweep", "secondError", "secondOccupancy",
+        const QList<const char*> actions{"weightsPage", "mapPage", "modelPage", "evaluatePage", "secondSweep", "secondError", "secondOccupancy",
                                          "secondFormats", "secondChannels", "nextTensor", "previousTensor", "presetInt8",
                                          "presetNf4", "presetInt4", "resetTensor", "lock", "wholeTensor", "themeDark", "themeLight"};
         for (int i = 0; i < events; ++i) {
