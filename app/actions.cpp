@@ -47,6 +47,7 @@ constexpr Row kRows[] = {
     {"edit", "filter", T("Filter &layers"), "Ctrl+F"},
     {"view", "weightsPage", T("&Weights"), "Alt+1", "chart", "page"},
     {"view", "activationsPage", T("&Activations"), "Alt+2", "wave", "page"},
+    {"view", "kvPage", T("&KV cache"), "Alt+3", "table", "page"},
     {"view", "mapPage", T("&Map"), "Alt+4", "map", "page"},
     {"view", "modelPage", T("M&odel"), "Alt+5", "model", "page"},
     {"view", "evaluatePage", T("&Evaluate"), "Alt+6", "compare", "page"},

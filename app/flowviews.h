@@ -7,18 +7,25 @@
 #include "app/lookcontroller.h"
 #include "app/runcontroller.h"
 
+#include <QElapsedTimer>
 #include <QObject>
 
 namespace ql {
 
 class ActivationsPage;
 class KvPage;
+class LayersPanel;
 
 class FlowViews : public QObject
 {
     Q_OBJECT
 public:
-    FlowViews(Session* session, RunController* run, LookController* look, ActivationsPage* activations, QObject* parent);
+    struct Views {
+        ActivationsPage* activations;
+        KvPage* cache;
+        LayersPanel* table;
+    };
+    FlowViews(Session* session, RunController* run, LookController* look, const Views& views, QObject* parent);
 
     void setActivationsVisible(bool visible); ///< studied only while they are seen
     /// The scheme of the page becomes that of every input; entries of their own go.
@@ -31,6 +38,12 @@ Q_SIGNALS:
     void importWanted();
 
 private:
+    void connectActivations();
+    void connectCache();
+    void showCacheSubject();
+    void showCacheSchemes();
+    void editCache(int layer, const std::optional<KvScheme>& scheme);
+    void studyCache();
     void show(int tensor);
     void showState();
     void ask();
@@ -41,7 +54,12 @@ private:
     RunController* m_run;
     LookController* m_look;
     ActivationsPage* m_activations;
+    KvPage* m_cache;
+    LayersPanel* m_table;
     int m_tensor = -1;
+    std::vector<std::optional<KvScheme>> m_cacheSchemes; ///< as the page shows them
+    QElapsedTimer m_studyClock;
+    bool m_quickStudies = false; ///< the last one took so little that edits may bring another
     bool m_activationsVisible = false;
 };
 

@@ -49,7 +49,7 @@ HelpWindow::HelpWindow(QWidget* parent) : QDialog(parent), m_topics(new QListWid
 QStringList HelpWindow::topics()
 {
     return {QStringLiteral("start"), QStringLiteral("layers"), QStringLiteral("weights"), QStringLiteral("formats"),
-            QStringLiteral("activations"), QStringLiteral("map"), QStringLiteral("model"), QStringLiteral("scheme"), QStringLiteral("metrics"),
+            QStringLiteral("activations"), QStringLiteral("cache"), QStringLiteral("map"), QStringLiteral("model"), QStringLiteral("scheme"), QStringLiteral("metrics"),
             QStringLiteral("policy"), QStringLiteral("calibrate"), QStringLiteral("evaluate"), QStringLiteral("keyboard")};
 }
 

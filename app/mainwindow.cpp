@@ -16,6 +16,7 @@
 #include "widgets/panels/commandpalette.h"
 #include "widgets/panels/evaluatepage.h"
 #include "widgets/panels/historypanel.h"
+#include "widgets/panels/kvpage.h"
 #include "widgets/panels/layerspanel.h"
 #include "widgets/panels/mappage.h"
 #include "widgets/panels/metricspanel.h"
@@ -88,7 +89,7 @@ MainWindow::MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Setti
     m_run->setBackend(backends->cpu());
     m_runViews = new RunViews(m_session, m_run, m_look,
                               {m_layersModel, m_layersPanel, m_metrics, m_calibrate, m_evaluate, m_modelPage}, this);
-    m_flow = new FlowViews(m_session, m_run, m_look, m_activations, this);
+    m_flow = new FlowViews(m_session, m_run, m_look, {m_activations, m_cache, m_layersPanel}, this);
     m_exports = new ExportController(m_session, m_jobs, backends->threadPool(), this);
     m_devices = new DeviceController(m_jobs, backends, m_chip, this);
     connect(m_devices, &DeviceController::backendChanged, this, [this, backends] {
@@ -131,10 +132,12 @@ void MainWindow::buildPages()
     m_tabs = new QTabWidget(this);
     m_tabs->setDocumentMode(true);
     m_activations = new ActivationsPage(this);
+    m_cache = new KvPage(this);
     m_modelPage = new ModelPage(m_layersModel, this);
     m_evaluate = new EvaluatePage(this);
     m_tabs->addTab(m_weights, tr("Weights"));
     m_tabs->addTab(m_activations, tr("Activations"));
+    m_tabs->addTab(m_cache, tr("KV cache"));
     m_tabs->addTab(m_map, tr("Map"));
     m_tabs->addTab(m_modelPage, tr("Model"));
     m_tabs->addTab(m_evaluate, tr("Evaluate"));
@@ -421,6 +424,7 @@ void MainWindow::restoreLayout()
     m_layersPanel->restoreState(m_settings->state("layers"));
     m_weights->restoreState(m_settings->state("weights"));
     m_activations->restoreState(m_settings->state("activations"));
+    m_cache->restoreState(m_settings->state("cache"));
     (*m_actions)["readNotMap"]->setChecked(m_settings->readInsteadOfMapping());
     for (const auto& [action, page] : pages()) {
         if (m_settings->state("page") == action)
@@ -435,6 +439,7 @@ void MainWindow::saveLayout()
     m_settings->setState("layers", m_layersPanel->saveState());
     m_settings->setState("weights", m_weights->saveState());
     m_settings->setState("activations", m_activations->saveState());
+    m_settings->setState("cache", m_cache->saveState());
     m_settings->setReadInsteadOfMapping((*m_actions)["readNotMap"]->isChecked());
     m_actions->saveShortcuts(*m_settings);
     const auto& model = m_session->model();

@@ -33,6 +33,7 @@ class FlowViews;
 class HelpWindow;
 class InlineBar;
 class JobBar;
+class KvPage;
 class LayersModel;
 class LayersPanel;
 class LookController;
@@ -115,6 +116,7 @@ private:
     WelcomePage* m_welcome = nullptr;
     WeightsPage* m_weights = nullptr;
     ActivationsPage* m_activations = nullptr;
+    KvPage* m_cache = nullptr;
     MapPage* m_map = nullptr;
     ModelPage* m_modelPage = nullptr;
     EvaluatePage* m_evaluate = nullptr;

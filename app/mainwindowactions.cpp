@@ -18,6 +18,7 @@
 #include "widgets/panels/commandpalette.h"
 #include "widgets/panels/evaluatepage.h"
 #include "widgets/panels/rulespanel.h"
+#include "widgets/panels/kvpage.h"
 #include "widgets/panels/layerspanel.h"
 #include "widgets/panels/mappage.h"
 #include "widgets/panels/modelpage.h"
@@ -193,7 +194,7 @@ void MainWindow::connectViewActions()
 
 QList<std::pair<const char*, QWidget*>> MainWindow::pages() const
 {
-    return {{"weightsPage", m_weights}, {"activationsPage", m_activations}, {"mapPage", m_map},
+    return {{"weightsPage", m_weights}, {"activationsPage", m_activations}, {"kvPage", m_cache}, {"mapPage", m_map},
             {"modelPage", m_modelPage}, {"evaluatePage", m_evaluate}};
 }
 
@@ -277,6 +278,7 @@ void MainWindow::connectHelpActions()
                           : m_stack->currentWidget() == m_welcome     ? QStringLiteral("start")
                           : inside(m_calibrate)                       ? QStringLiteral("calibrate")
                           : m_tabs->currentWidget() == m_activations  ? QStringLiteral("activations")
+                          : m_tabs->currentWidget() == m_cache        ? QStringLiteral("cache")
                           : m_tabs->currentWidget() == m_map          ? QStringLiteral("map")
                           : m_tabs->currentWidget() == m_modelPage    ? QStringLiteral("model")
                           : m_tabs->currentWidget() == m_evaluate     ? QStringLiteral("evaluate")

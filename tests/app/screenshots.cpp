@@ -4,6 +4,8 @@
 // 1280x800 and 1920x1080, light and dark. Run with QT_QPA_PLATFORM=offscreen.
 #include "app/runcontroller.h"
 #include "support/windowdriver.h"
+#include "widgets/panels/activationspage.h"
+#include "widgets/panels/kvpage.h"
 #include "widgets/panels/mappage.h"
 #include "widgets/panels/modelpage.h"
 
@@ -76,7 +78,7 @@ bool take(const Shot& shot, const QString& folder)
 }
 
 /// What a picture of the running model shows, beyond the page.
-enum class Run { Nothing, Calibration, Evaluation, Attribution };
+enum class Run { Nothing, Calibration, Evaluation, Attribution, Cache };
 
 struct RunShot {
     const char* name;
@@ -95,6 +97,12 @@ const RunShot kRunShots[] = {
     {"model-output-dark", kLarge, ThemeMode::Dark, "loupe-3m-outliers", "modelPage", Run::Calibration, Measure::OutputError,
      nullptr},
     {"model-kl-light", kLarge, ThemeMode::Light, "loupe-3m-outliers", "modelPage", Run::Attribution, Measure::Kl, nullptr},
+    {"activations-light", kSmall, ThemeMode::Light, "loupe-3m-outliers", "activationsPage", Run::Calibration, Measure::Sqnr,
+     nullptr},
+    {"activations-dark", kLarge, ThemeMode::Dark, "loupe-3m-outliers", "activationsPage", Run::Calibration, Measure::Sqnr,
+     nullptr},
+    {"cache-light", kSmall, ThemeMode::Light, "loupe-3m-outliers", "kvPage", Run::Cache, Measure::Sqnr, nullptr},
+    {"cache-dark", kLarge, ThemeMode::Dark, "loupe-3m", "kvPage", Run::Cache, Measure::Sqnr, nullptr},
     {"calibrate-light", kSmall, ThemeMode::Light, "loupe-3m-outliers", "weightsPage", Run::Calibration, Measure::Sqnr,
      "calibrateDock"},
     {"calibrate-dark", kSmall, ThemeMode::Dark, "loupe-3m", "modelPage", Run::Nothing, Measure::OutputError,
@@ -122,6 +130,12 @@ bool takeRun(const RunShot& shot, const QString& folder)
     if (!driver.settle(120000))
         return false;
     driver.trigger(shot.page);
+    if (shot.run == Run::Cache) {
+        Q_EMIT window.findChild<KvPage*>()->schemeEdited(-1, KvScheme::parse("int4,keys=channel,recent=32").value());
+        Q_EMIT window.findChild<KvPage*>()->studyWanted();
+    }
+    if (QLatin1String(shot.page) == QLatin1String("activationsPage"))
+        Q_EMIT window.findChild<ActivationsPage*>()->schemeEdited(ActivationScheme::parse("int8,tensor").value(), true);
     if (shot.run == Run::Evaluation)
         driver.trigger("evaluate");
     if (shot.run == Run::Attribution)

@@ -5,8 +5,10 @@
 #include "app/runcontroller.h"
 #include "support/windowdriver.h"
 #include "widgets/models/layersmodel.h"
+#include "widgets/panels/activationspage.h"
 #include "widgets/panels/cliptable.h"
 #include "widgets/panels/evaluatepage.h"
+#include "widgets/panels/kvpage.h"
 #include "widgets/panels/modelpage.h"
 #include "widgets/panels/schemeeditor.h"
 #include "widgets/panels/sequenceform.h"
@@ -353,6 +355,44 @@ private Q_SLOTS:
         QVERIFY(driver.settle());
     }
 
+    void schemesOfActivationsAndCacheAreUndoableEdits()
+    {
+        test::WindowDriver driver;
+        MainWindow& window = driver.window();
+        QVERIFY(driver.open(kModel));
+        QVERIFY(driver.select("model.layers.1.self_attn.q_proj.weight"));
+        window.runController()->calibrate(fewTokens(*window.runController()), {});
+        driver.trigger("activationsPage");
+        QVERIFY(driver.settle());
+        auto* activations = window.findChild<ActivationsPage*>();
+        const auto scheme = ActivationScheme::parse("int8,tensor").value();
+        Q_EMIT activations->schemeEdited(scheme, true);
+        const auto& entries = window.session()->policy().activations.tensors;
+        QCOMPARE(int(entries.size()), 3); // q, k and v share their input
+        QVERIFY(activations->scheme() == std::optional(scheme));
+        driver.trigger("activationsEverywhere");
+        QVERIFY(window.session()->policy().activations.defaultScheme == std::optional(scheme));
+        QVERIFY(entries.empty());
+        window.session()->undoStack()->undo();
+        window.session()->undoStack()->undo();
+        QVERIFY(window.session()->policy().activations.empty());
+        QVERIFY(!activations->scheme());
+        auto* cache = window.findChild<KvPage*>();
+        driver.trigger("kvPage");
+        Q_EMIT cache->schemeEdited(-1, KvScheme::parse("int8").value());
+        Q_EMIT cache->schemeEdited(2, KvScheme::parse("int4,keys=channel").value());
+        Q_EMIT cache->schemeEdited(2, std::nullopt);
+        const KvPolicy& policy = window.session()->policy().kvCache;
+        QVERIFY(policy.defaultScheme && !policy.forLayer(2) && policy.forLayer(3));
+        QCOMPARE(int(policy.layers.size()), 1);
+        Q_EMIT cache->studyWanted();
+        QVERIFY(driver.settle(60000));
+        QVERIFY2(window.inlineBar()->text().isEmpty(), qPrintable(window.inlineBar()->text()));
+        Q_EMIT cache->layerChosen(3); // one selection drives every view
+        QCOMPARE(window.session()->model()->tensors()[size_t(window.layersPanel()->currentTensor())].layer, 3);
+        QVERIFY(driver.settle());
+    }
+
     void aCellOfTheModelPageSelectsItsTensor()
     {
         test::WindowDriver driver;
@@ -400,7 +440,7 @@ private Q_SLOTS:
         QRandomGenerator random(seed);
         const QList<Qt::Key> keys{Qt::Key_Up, Qt::Key_Down, Qt::Key_Left, Qt::Key_Right, Qt::Key_Tab, Qt::Key_Escape,
                                   Qt::Key_Home, Qt::Key_End, Qt::Key_PageDown, Qt::Key_A, Qt::Key_5};
-        const QList<const char*> actions{"weightsPage", "mapPage", "modelPage", "evaluatePage", "secondSweep", "secondError", "secondOccupancy",
+        const QList<const char*> actions{"weightsPage", "mapPage", "modelPage", "evaluatePage", "activationsPage", "kvPage", "secondSweep", "secondError", "secondOccupancy",
                                          "secondFormats", "secondChannels", "nextTensor", "previousTensor", "presetInt8",
                                          "presetNf4", "presetInt4", "resetTensor", "lock", "wholeTensor", "themeDark", "themeLight"};
         for (int i = 0; i < events; ++i) {
