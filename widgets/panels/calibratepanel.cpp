@@ -81,7 +81,7 @@ void CalibratePanel::Private::build()
     facts = new QFormLayout;
     facts->setHorizontalSpacing(theme::kSpacing);
     facts->setVerticalSpacing(theme::kSpacing / 2);
-    facts->setFieldGrowthPolicy(QFormLayout::ExpandingFieldsGrow);
+    facts->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);
     load = button(tr("Import…"), tr("A saved calibration (.safetensors), an importance matrix of llama.cpp (.gguf, .dat), or "
                                     "dumps of activations (.safetensors, .npy, .npz)"));
     save = button(tr("Save…"), tr("As a safetensors file that opens again at once"));
@@ -124,6 +124,9 @@ void CalibratePanel::Private::addFact(const QString& name, const QString& value,
     label->setForegroundRole(QPalette::PlaceholderText);
     auto* text = new QLabel(value, q);
     text->setWordWrap(true);
+    QSizePolicy policy(QSizePolicy::Expanding, QSizePolicy::MinimumExpanding);
+    policy.setHeightForWidth(true); // all of it shows, on as many lines as the dock makes it
+    text->setSizePolicy(policy);
     text->setTextInteractionFlags(Qt::TextSelectableByMouse);
     text->setAccessibleName(name);
     for (QLabel* part : {label, text})

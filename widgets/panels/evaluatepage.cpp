@@ -25,7 +25,7 @@
 namespace ql {
 namespace {
 
-enum Plot { LossPlot, DivergencePlot, LayersPlot };
+enum Plot { DivergencePlot, LayersPlot, LossPlot };
 
 QString figureText(const char* text)
 {
@@ -137,12 +137,12 @@ QLayout* EvaluatePage::Private::buildFigures()
 
 QLayout* EvaluatePage::Private::buildPlots()
 {
-    choice = new SegmentedChoice({tr("Loss"), tr("KL by position"), tr("KL by layer")});
+    choice = new SegmentedChoice({tr("KL by position"), tr("KL by layer"), tr("Loss")});
     choice->setRoomy();
     choice->setAccessibleName(tr("Plot of the evaluation"));
-    choice->setOptionToolTip(0, tr("Mean loss of the next token at every position of the context, original and policy"));
-    choice->setOptionToolTip(1, tr("Mean KL divergence at every position of the context"));
-    choice->setOptionToolTip(2, tr("KL divergence when this weight alone is quantized; click to select it"));
+    choice->setOptionToolTip(LossPlot, tr("Mean loss of the next token at every position of the context, original and policy"));
+    choice->setOptionToolTip(DivergencePlot, tr("Mean KL divergence at every position of the context"));
+    choice->setOptionToolTip(LayersPlot, tr("KL divergence when this weight alone is quantized; click to select it"));
     sorted = new QToolButton;
     sorted->setText(tr("Sort"));
     sorted->setToolTip(tr("Largest first instead of network order"));
@@ -162,7 +162,7 @@ QLayout* EvaluatePage::Private::buildPlots()
     loss->setAccessibleName(tr("Loss by position"));
     divergence->setAccessibleName(tr("KL divergence by position"));
     layers->setAccessibleName(tr("KL divergence by layer"));
-    for (PlotView* plot : {static_cast<PlotView*>(loss), static_cast<PlotView*>(divergence), static_cast<PlotView*>(layers)})
+    for (PlotView* plot : {static_cast<PlotView*>(divergence), static_cast<PlotView*>(layers), static_cast<PlotView*>(loss)})
         plots->addWidget(plot);
     connect(choice, &SegmentedChoice::chosen, q, [this](int index) { showPlot(index); });
     connect(sorted, &QToolButton::toggled, layers, &BarsPlot::setSorted);
@@ -305,7 +305,7 @@ EvaluatePage::EvaluatePage(QWidget* parent) : QWidget(parent), d(std::make_uniqu
     column->addLayout(d->buildPlots(), 1);
     d->showCurves();
     d->showLayers();
-    d->showPlot(LossPlot);
+    d->showPlot(DivergencePlot);
     d->update();
 }
 

@@ -217,7 +217,7 @@ void KvStrip::Private::show()
         if (box->value() != value)
             box->setValue(value);
     }
-    bits->setText(tr("%1 bits/element").arg(numberText(scheme ? scheme->bitsPerElement(headDim) : kKeptBits)));
+    bits->setText(tr("%1 bits").arg(numberText(scheme ? scheme->bitsPerElement(headDim) : kKeptBits)));
     enable();
 }
 

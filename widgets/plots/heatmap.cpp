@@ -26,7 +26,7 @@ HeatMap::HeatMap(QWidget* parent)
     setFreeY(true);
     setDownwardY();
     setTopMargin(12);
-    setRightMargin(76);
+    setRightMargin(92);
 }
 
 void HeatMap::setMatrix(Matrix matrix)
