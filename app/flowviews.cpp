@@ -128,7 +128,7 @@ void FlowViews::editCache(int layer, const std::optional<KvScheme>& scheme)
 
 void FlowViews::studyCache()
 {
-    SequenceSettings sequences = m_run->heldOutSequences();
+    SequenceSettings sequences = m_run->defaultSequences();
     sequences.count = std::min(sequences.count, kCacheSequences);
     m_studyClock.start();
     m_run->requestKv(sequences);

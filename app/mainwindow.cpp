@@ -16,6 +16,7 @@
 #include "widgets/panels/commandpalette.h"
 #include "widgets/panels/evaluatepage.h"
 #include "widgets/panels/historypanel.h"
+#include "widgets/panels/jobrow.h"
 #include "widgets/panels/kvpage.h"
 #include "widgets/panels/layerspanel.h"
 #include "widgets/panels/mappage.h"
@@ -219,6 +220,7 @@ void MainWindow::buildToolBar()
     m_jobBar = new JobBar(this);
     statusBar()->addWidget(m_totals, 1);
     statusBar()->addPermanentWidget(m_jobBar);
+    statusBar()->setMinimumHeight(JobRow().sizeHint().height() + 6); // room for a job, so that nothing jumps
 }
 
 void MainWindow::connectSession()
