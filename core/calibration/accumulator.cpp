@@ -11,6 +11,7 @@
 #include <cstring>
 #include <limits>
 #include <mutex>
+#include <tuple>
 
 namespace ql {
 namespace {
@@ -82,6 +83,22 @@ InputAccumulator::InputAccumulator(const Settings& settings)
         m_gram.setZero(settings.channels, settings.channels);
 }
 
+void InputAccumulator::addChunks(const TokenRange& tokens)
+{
+    const size_t offset = m_tokenMin.size();
+    if (tokens.places.empty()) {
+        m_chunks.push_back({tokens.sequence, tokens.first, tokens.count, offset});
+        return;
+    }
+    for (size_t i = 0; i < tokens.places.size(); ++i) {
+        const TokenPlace& place = tokens.places[i];
+        if (i > 0 && place.sequence == m_chunks.back().sequence)
+            ++m_chunks.back().count;
+        else
+            m_chunks.push_back({place.sequence, place.position, 1, offset + i});
+    }
+}
+
 void InputAccumulator::add(const TokenRange& tokens, const Eigen::Ref<const RowMatrix>& x, ThreadPool& pool,
                            std::stop_token stop)
 {
@@ -89,12 +106,14 @@ void InputAccumulator::add(const TokenRange& tokens, const Eigen::Ref<const RowM
     if (tokens.count <= 0)
         return;
     const bool finite = x.allFinite();
-    m_chunks.push_back({tokens, m_tokenMin.size()});
+    addChunks(tokens);
     addMoments(x, finite, pool);
     addHistogram(x, pool);
     for (int64_t r = 0; r < x.rows(); ++r) {
+        const TokenPlace place = tokens.places.empty() ? TokenPlace{tokens.sequence, tokens.first + r}
+                                                       : tokens.places[size_t(r)];
         if (finite || x.row(r).allFinite())
-            m_sample.offer(tokens.sequence, tokens.first + r, x.row(r).data());
+            m_sample.offer(place.sequence, place.position, x.row(r).data());
     }
     if (m_settings.gram)
         addGram(x, finite, pool, stop);
@@ -133,7 +152,7 @@ void InputAccumulator::addMoments(const Eigen::Ref<const RowMatrix>& x, bool fin
 
 void InputAccumulator::addHistogram(const Eigen::Ref<const RowMatrix>& x, ThreadPool& pool)
 {
-    const size_t first = m_chunks.back().offset;
+    const size_t first = m_tokenMin.size() - size_t(x.rows());
     const float min = *std::min_element(m_tokenMin.begin() + ptrdiff_t(first), m_tokenMin.end());
     const float max = *std::max_element(m_tokenMax.begin() + ptrdiff_t(first), m_tokenMax.end());
     if (min > max) // nothing finite came
@@ -184,16 +203,15 @@ void InputAccumulator::finishTokens(InputStatistics& input) const
 {
     std::vector<Chunk> chunks = m_chunks;
     std::sort(chunks.begin(), chunks.end(), [](const Chunk& a, const Chunk& b) {
-        return a.tokens.sequence != b.tokens.sequence ? a.tokens.sequence < b.tokens.sequence
-                                                      : a.tokens.first < b.tokens.first;
+        return std::tie(a.sequence, a.first, a.offset) < std::tie(b.sequence, b.first, b.offset);
     });
     int64_t sequences = 0;
     for (size_t i = 0; i < chunks.size();) {
         float low = kInfinity;
         float high = -kInfinity;
-        const int sequence = chunks[i].tokens.sequence;
-        for (; i < chunks.size() && chunks[i].tokens.sequence == sequence; ++i) {
-            for (size_t t = chunks[i].offset; t < chunks[i].offset + size_t(chunks[i].tokens.count); ++t) {
+        const int sequence = chunks[i].sequence;
+        for (; i < chunks.size() && chunks[i].sequence == sequence; ++i) {
+            for (size_t t = chunks[i].offset; t < chunks[i].offset + size_t(chunks[i].count); ++t) {
                 const bool none = m_tokenMin[t] > m_tokenMax[t];
                 input.tokenMin.push_back(none ? 0 : m_tokenMin[t]);
                 input.tokenMax.push_back(none ? 0 : m_tokenMax[t]);

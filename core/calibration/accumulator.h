@@ -31,10 +31,14 @@ public:
     InputStatistics finish() const;
 
 private:
+    /// Rows of one sequence, in the order in which they came.
     struct Chunk {
-        TokenRange tokens;
+        int sequence;
+        int64_t first, count;
         size_t offset; ///< of its first token in m_tokenMin and m_tokenMax
     };
+
+    void addChunks(const TokenRange& tokens);
 
     void addMoments(const Eigen::Ref<const RowMatrix>& x, bool finite, ThreadPool& pool);
     void addHistogram(const Eigen::Ref<const RowMatrix>& x, ThreadPool& pool);

@@ -35,8 +35,8 @@ struct InputStatistics {
     std::vector<float> channelMin, channelMax;
     std::vector<double> channelMean, channelMeanSquare;
     std::vector<float> tokenMin, tokenMax; ///< of every token, in the order of the sequences
-    std::vector<uint64_t> expertTokens;    ///< rows per expert, where a model has experts
-    std::vector<double> expertMeanSquare;  ///< experts x channels, imported
+    std::vector<uint64_t> expertTokens;    ///< rows per expert, of weights that stack experts, and of routers
+    std::vector<double> expertMeanSquare;  ///< experts x channels, of weights that stack experts
     TensorView sample; ///< rows drawn without replacement by the seed, sampleRows x channels; zero rows when there is none
     TensorView gram;   ///< X^T X over all rows, channels x channels, stored F64; zero rows when there is none
 

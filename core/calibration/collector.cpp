@@ -4,6 +4,7 @@
 
 #include "core/calibration/accumulator.h"
 #include "core/calibration/budget.h"
+#include "core/calibration/expertsums.h"
 
 #include <algorithm>
 #include <chrono>
@@ -14,12 +15,41 @@ namespace {
 
 constexpr int64_t kHeadRows = 64; ///< tokens whose logits are held at a time
 
+/// Which inputs get statistics of their own: per input of the network the first one that enters the same tensor. They
+/// differ where a tensor holds the matrices of all experts.
+std::vector<int> ownersOf(const Network& network)
+{
+    std::vector<int> owners;
+    std::map<int, int> byTensor;
+    for (const LinearInput& input : network.inputs()) {
+        const int tensor = network.sites()[size_t(input.sites[0])].tensor;
+        owners.push_back(byTensor.emplace(tensor, int(owners.size())).first->second);
+    }
+    return owners;
+}
+
+/// Of the inputs with statistics.
 std::vector<int64_t> widthsOf(const Network& network)
 {
+    const std::vector<int> owners = ownersOf(network);
     std::vector<int64_t> widths;
-    for (const LinearInput& input : network.inputs())
-        widths.push_back(input.channels);
+    for (size_t i = 0; i < owners.size(); ++i) {
+        if (owners[i] == int(i))
+            widths.push_back(network.inputs()[i].channels);
+    }
     return widths;
+}
+
+/// Rows that enter the linears of a block for each token.
+double rowsPerToken(const Network& network, int layer)
+{
+    const NetworkConfig& config = network.config();
+    double rows = 0;
+    for (const LinearInput& input : network.inputs()) {
+        if (input.layer == layer)
+            rows += input.expert < 0 ? 1.0 : double(config.expertsUsed) / double(config.experts);
+    }
+    return rows;
 }
 
 /// Watches the inputs of one block after the other and keeps their statistics.
@@ -28,7 +58,8 @@ class Capture final : public NetworkHooks
 public:
     Capture(const Network& network, const CalibrationSettings& settings, uint64_t tokens, ThreadPool& pool,
             const JobControl& job)
-        : m_network(network), m_settings(settings), m_sampleRows(sampleRowsFor(widthsOf(network), settings.sampleBytes)),
+        : m_network(network), m_settings(settings), m_owners(ownersOf(network)),
+          m_sampleRows(sampleRowsFor(widthsOf(network), settings.sampleBytes)),
           m_allGrams(gramsFit(widthsOf(network), settings.gramBytes)), m_tokens(tokens), m_pool(pool), m_job(job)
     {
     }
@@ -38,7 +69,7 @@ public:
         if (m_job.cancelled())
             return cancelledError();
         const LinearInput& place = m_network.inputs()[size_t(input)];
-        auto& accumulator = m_open[input];
+        auto& accumulator = m_open[m_owners[size_t(input)]];
         if (!accumulator) {
             const auto& layers = m_settings.gramLayers;
             const bool gram = m_allGrams || std::find(layers.begin(), layers.end(), place.layer) != layers.end();
@@ -46,10 +77,14 @@ public:
                 InputAccumulator::Settings{place.channels, m_sampleRows, gram, m_settings.seed});
         }
         accumulator->add(tokens, x, m_pool, m_job.stop);
+        addExpert(input, x);
         if (m_job.cancelled())
             return cancelledError();
-        // A block has dealt with a token when its furthest input has seen it; with the last one when it is closed.
-        report(m_open.rbegin()->second->tokens());
+        // A block has dealt with its last token when it is closed.
+        if (m_rows == 0)
+            m_rowsPerToken = rowsPerToken(m_network, place.layer);
+        m_rows += uint64_t(x.rows());
+        report(uint64_t(double(m_rows) / m_rowsPerToken));
         return {};
     }
 
@@ -60,6 +95,10 @@ public:
             InputStatistics input = accumulator->finish();
             const LinearInput& place = m_network.inputs()[size_t(number)];
             input.layer = place.layer;
+            if (const auto sums = m_stacks.find(number); sums != m_stacks.end())
+                sums->second.finish(input);
+            else if (m_network.sites()[size_t(place.sites[0])].role == TensorRole::Router)
+                input.expertTokens = m_routed;
             for (const int site : place.sites) {
                 const int tensor = m_network.sites()[size_t(site)].tensor;
                 input.tensors.push_back(m_network.model()->tensors()[size_t(tensor)].name);
@@ -67,6 +106,9 @@ public:
             inputs.push_back(std::move(input));
         }
         m_open.clear();
+        m_stacks.clear();
+        m_routed.clear();
+        m_rows = 0;
         ++m_blocks;
         report(0);
     }
@@ -74,6 +116,22 @@ public:
     std::vector<InputStatistics> inputs; ///< of finished blocks, in the order in which the network runs
 
 private:
+    /// Counts the rows that go to an expert, and their squares where its matrix is part of a stack.
+    void addExpert(int input, const RowMatrix& x)
+    {
+        const LinearInput& place = m_network.inputs()[size_t(input)];
+        if (place.expert < 0)
+            return;
+        const LinearSite& site = m_network.sites()[size_t(place.sites[0])];
+        const int experts = m_network.config().experts;
+        m_routed.resize(size_t(experts));
+        if (site.role != TensorRole::ExpertDown)
+            m_routed[size_t(place.expert)] += uint64_t(x.rows());
+        if (site.rows < m_network.model()->tensors()[size_t(site.tensor)].rows())
+            m_stacks.try_emplace(m_owners[size_t(input)], experts, place.channels)
+                .first->second.add(place.expert, x, m_pool);
+    }
+
     void report(uint64_t tokens)
     {
         const auto now = std::chrono::steady_clock::now();
@@ -87,15 +145,20 @@ private:
 
     const Network& m_network;
     const CalibrationSettings& m_settings;
+    std::vector<int> m_owners;
     int64_t m_sampleRows;
     bool m_allGrams;
     uint64_t m_tokens;
     uint64_t m_blocks = 0;
+    uint64_t m_rows = 0; ///< of the block that runs, in all its inputs
+    double m_rowsPerToken = 1;
+    std::vector<uint64_t> m_routed; ///< of the block that runs, per expert
     uint64_t m_done = 0; ///< tokens times blocks, as reported
     std::chrono::steady_clock::time_point m_reported;
     ThreadPool& m_pool;
     const JobControl& m_job;
     std::map<int, std::unique_ptr<InputAccumulator>> m_open; ///< inputs of the block that runs
+    std::map<int, ExpertSums> m_stacks;
 };
 
 Status runHead(const Network& network, const std::vector<RowMatrix>& hidden, Capture& capture, ThreadPool& pool)

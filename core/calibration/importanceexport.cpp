@@ -45,6 +45,19 @@ void addRows(Rows& rows, const InputStatistics& input, const TensorInfo& tensor,
     }
 }
 
+/// Experts of every stack that the model keeps apart, by GGUF name: those that saw no token have no statistics.
+std::map<std::string, size_t> expertsApart(const Model& model)
+{
+    std::map<std::string, size_t> experts;
+    for (const TensorInfo& tensor : model.tensors()) {
+        const int expert = classifyName(tensor.name, model.architecture()).expert;
+        const auto gguf = expert < 0 ? std::nullopt : ggufName(tensor.name, model.architecture());
+        if (gguf)
+            experts[*gguf] = std::max(experts[*gguf], size_t(expert) + 1);
+    }
+    return experts;
+}
+
 /// By GGUF name, sorted as llama.cpp writes them.
 Result<std::map<std::string, Rows>> rowsOf(const Calibration& calibration, const Model& model)
 {
@@ -64,6 +77,13 @@ Result<std::map<std::string, Rows>> rowsOf(const Calibration& calibration, const
             const int expert = stacked ? classifyName(name, model.architecture()).expert : -1;
             addRows(all[*gguf], input, model.tensors()[size_t(index)], expert);
         }
+    }
+    for (const auto& [name, experts] : expertsApart(model)) {
+        const auto found = all.find(name);
+        if (found == all.end() || found->second.counts.size() >= experts)
+            continue;
+        found->second.counts.resize(experts);
+        found->second.sums.resize(experts * size_t(found->second.columns));
     }
     return all;
 }

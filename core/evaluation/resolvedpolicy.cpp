@@ -55,6 +55,7 @@ Status resolveInputs(const EvaluationRequest& request, ResolvedPolicy& resolved)
     if (request.policy.activations.empty())
         return {};
     QL_TRY(const auto schemes, request.policy.activations.resolve(model));
+    int unseen = 0;
     for (size_t i = 0; i < network.inputs().size(); ++i) {
         const LinearInput& input = network.inputs()[i];
         const auto schemeOf = [&](int site) { return schemes[size_t(network.sites()[size_t(site)].tensor)]; };
@@ -67,6 +68,10 @@ Status resolveInputs(const EvaluationRequest& request, ResolvedPolicy& resolved)
                                      scheme.text());
         const std::string& name = model.tensors()[size_t(network.sites()[size_t(*chosen)].tensor)].name;
         const InputStatistics* statistics = request.calibration ? request.calibration->find(name) : nullptr;
+        if (scheme.isStatic() && !statistics && request.calibration && input.expert >= 0) {
+            ++unseen;
+            continue;
+        }
         if (scheme.isStatic() && !statistics)
             return Error{ErrorCode::CalibrationInvalid,
                          "the static activation scheme " + scheme.text() + " needs a calibration that knows this input; "
@@ -77,6 +82,9 @@ Status resolveInputs(const EvaluationRequest& request, ResolvedPolicy& resolved)
             return quantizer.error();
         resolved.inputs[i].emplace(std::move(quantizer).value());
     }
+    if (unseen > 0)
+        resolved.notes.push_back(std::to_string(unseen) + " inputs of experts to which the calibration sent no token stay "
+                                 "as they are");
     return {};
 }
 
