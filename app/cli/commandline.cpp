@@ -23,6 +23,10 @@ constexpr Verb kVerbs[] = {
      "MODEL [--policy P | --scheme S] [--activations A] [--kv K] [--calibration C] [--text F] [--context N] [--count N] "
      "[--attribution] [--json]",
      "perplexity and KL divergence under a policy, per layer too", runEvaluate},
+    {"search",
+     "MODEL (--target-bpw X | --target-size S) [--measure weight|weight-size|output|kl] [--calibration C] [--candidates S;S;...] "
+     "[--policy P] [--share-groups] [--front] [--out P.json] [--json]",
+     "the policy with the smallest error within a size, and why", runSearch},
     {"devices", "[--json]", "OpenCL devices, self-test results, the one that is used", runDevices},
     {"bench", "[--values N] [--repeats N] [--json]", "speed figures of this machine, as ratios to its read bandwidth", runBench},
     {"tokenize", "MODEL [--text F] [--decode IDS] [--no-special] [--json]", "token ids of a text, or text of token ids",
