@@ -3,6 +3,7 @@
 // Every family, with every tensor quantized: swaps against brute force, the cache, and encoders that cannot be judged.
 #include "evaluationfixture.h"
 
+#include "core/calibration/collector.h"
 #include "core/evaluation/kvcache.h"
 #include "support/testtensors.h"
 
@@ -90,6 +91,46 @@ private Q_SLOTS:
             QVERIFY(layer.outputRelativeError > 0 && layer.outputRelativeError < 2);
             QCOMPARE(layer.positionError.size(), size_t(13));
         }
+    }
+
+    void partsOfAStackAreThoseOfTheWhole_data()
+    {
+        QTest::addColumn<QString>("scheme");
+        for (const char* scheme : {"int4,tensor", "int4,group=16,clip=mse", "nf4,group=16,double", "f16"})
+            QTest::newRow(scheme) << scheme;
+    }
+    void partsOfAStackAreThoseOfTheWhole()
+    {
+        QFETCH(QString, scheme);
+        const EvaluationRequest request = requestFor(kData + "/mixtral/model.gguf", qPrintable(scheme));
+        const std::shared_ptr<const Model>& model = request.network->model();
+        const WeightReader reader = quantizedWeights(m_backend, model, valueOf(request.policy.resolve(*model)), {});
+        const int tensor = model->indexOf("blk.1.ffn_down_exps.weight");
+        const TensorInfo& info = model->tensors()[size_t(tensor)];
+        std::vector<float> whole(size_t(info.rows() * info.cols()));
+        QVERIFY(reader(tensor, whole).ok());
+        const int64_t rows = info.rows() / 4;
+        for (int64_t expert = 0; expert < 4; ++expert) {
+            std::vector<float> part(whole.size() / 4);
+            QVERIFY(reader.rows(tensor, expert * rows, part).ok());
+            QVERIFY(std::equal(part.begin(), part.end(), whole.begin() + expert * rows * info.cols()));
+        }
+        std::vector<float> part(whole.size() / 4);
+        QCOMPARE(reader.rows(tensor, info.rows() - 1, part).error().code, ErrorCode::InvalidArgument);
+    }
+
+    void expertsThatNoTokenReachedStayAsTheyAre()
+    {
+        EvaluationRequest request = requestFor(kData + "/mixtral/model.safetensors", "f32");
+        SequenceSet one;
+        one.sequences = {{7}};
+        request.calibration = valueOf(collectCalibration(*request.network, one, {}, false, *m_pool, {}));
+        request.policy.activations.defaultScheme = valueOf(ActivationScheme::parse("int8,tensor"));
+        const auto evaluation = valueOf(evaluate(m_backend, request, *m_pool, {}));
+        QVERIFY(evaluation->kl.value > 0);
+        // Two blocks, two of four experts each, two inputs per expert.
+        QCOMPARE(evaluation->notes.size(), size_t(1));
+        QVERIFY2(evaluation->notes[0].starts_with("8 inputs of experts"), evaluation->notes[0].c_str());
     }
 
     void encodersHaveNoPerplexity()

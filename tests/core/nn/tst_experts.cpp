@@ -202,6 +202,46 @@ private Q_SLOTS:
             QVERIFY(found[0].row(t) != before[0].row(t));
     }
 
+    void gateAndUpStackedInOneAsTransformersKeepsThem()
+    {
+        const auto apart = open("qwen3moe");
+        const Model& model = *apart->model();
+        const auto stack = [&](const std::string& module, std::initializer_list<const char*> parts, Shape shape) {
+            test::TestTensor tensor{module + (parts.size() > 1 ? "gate_up_proj" : "down_proj"), {}, std::move(shape)};
+            for (int expert = 0; expert < 4; ++expert) {
+                for (const char* part : parts) {
+                    const TensorView view =
+                        model.view(model.indexOf(module + std::to_string(expert) + '.' + part + ".weight")).value();
+                    std::vector<float> values(size_t(view.count()));
+                    if (!view.readRows(0, view.rows(), values.data()))
+                        qFatal("cannot read");
+                    tensor.values.insert(tensor.values.end(), values.begin(), values.end());
+                }
+            }
+            return tensor;
+        };
+        std::vector<test::TestTensor> tensors;
+        for (size_t i = 0; i < model.tensors().size(); ++i) {
+            const TensorInfo& info = model.tensors()[i];
+            const TensorView view = model.view(int(i)).value();
+            test::TestTensor copy{info.name, std::vector<float>(size_t(view.count())), info.shape, info.role, info.layer};
+            QVERIFY(view.readRows(0, view.rows(), copy.values.data()).ok());
+            if (info.name.find(".experts.") == std::string::npos)
+                tensors.push_back(std::move(copy));
+        }
+        for (const char* layer : {"0", "1"}) {
+            const std::string module = std::string("model.layers.") + layer + ".mlp.experts.";
+            tensors.push_back(stack(module, {"gate_proj", "up_proj"}, {4, 48, 16}));
+            tensors.push_back(stack(module, {"down_proj"}, {4, 16, 24}));
+        }
+        const auto stacked = Network::create(test::makeModel(tensors, model.configJson(), "qwen3moe"));
+        QVERIFY2(stacked.ok(), stacked.ok() ? "" : stacked.error().text().c_str());
+        ThreadPool pool(2);
+        const RowMatrix expected = *forward(*apart, kSequences[0], pool);
+        const RowMatrix found = *forward(**stacked, kSequences[0], pool);
+        QVERIFY((found - expected).cwiseAbs().maxCoeff() < 1e-5f * expected.cwiseAbs().maxCoeff());
+    }
+
     void threadsDoNotMatter()
     {
         const auto network = open("qwen2moe");
