@@ -97,7 +97,7 @@ void RunViews::connectActions(Actions& actions, Settings& settings)
     on("evaluate", [this] { evaluate(m_views.evaluate->sequences()); });
     on("attribute", [this] { attribute(m_views.evaluate->sequences()); });
     const auto enable = [this, &actions] {
-        const bool runs = m_run->network() != nullptr;
+        const bool runs = m_run->network() && m_run->network()->config().causal;
         for (const char* id : {"evaluate", "attribute"}) {
             actions[id]->setEnabled(runs);
             actions[id]->setToolTip(runs ? QString() : m_run->cannotRun());
@@ -132,7 +132,10 @@ void RunViews::networkChanged()
     const bool open = m_session->model() != nullptr;
     const int64_t context = m_run->network() ? m_run->network()->config().context : 0;
     m_views.calibrate->setModel(open, m_run->cannotRun());
-    m_views.evaluate->setModel(open, m_run->cannotRun());
+    const bool encoder = m_run->network() && !m_run->network()->config().causal;
+    m_views.evaluate->setModel(open, encoder ? tr("An encoder predicts no next token: there is nothing to evaluate. Errors at "
+                                                  "the outputs of its layers need a calibration only.")
+                                             : m_run->cannotRun());
     m_views.model->setCannotRun(m_run->cannotRun());
     m_views.calibrate->setDefaults(m_run->defaultSequences(), context);
     m_views.evaluate->setDefaults(m_run->heldOutSequences(), context);
@@ -192,6 +195,7 @@ void RunViews::show(int tensor, const Scheme& scheme, bool preview)
 {
     if (tensor != m_tensor) {
         m_tensor = tensor;
+        m_preview = false;
         m_error.reset();
         m_exact.reset();
         m_baseline.reset();
