@@ -47,8 +47,8 @@
 namespace ql {
 namespace {
 
-constexpr int kLeftDockWidth = 400;
-constexpr int kRightDockWidth = 316;
+constexpr int kLeftDockWidth = 379;
+constexpr int kRightDockWidth = 308;
 
 QDockWidget* dock(QMainWindow* window, Qt::DockWidgetArea area, const char* name, const QString& title, QWidget* content)
 {

@@ -15,6 +15,8 @@ namespace {
 constexpr int kNameMargin = 176;
 constexpr double kRowPixels[] = {18, 26}; // height of a named row
 constexpr double kMargin = 1.1;
+constexpr size_t kNamedBars = 32; // upright ones that have names on the axis
+constexpr int kNamesWidth = 460;  // pixels of the axis in a small window
 
 } // namespace
 
@@ -79,6 +81,25 @@ bool BarsPlot::isDrawn(size_t bar) const
     return std::isfinite(m_bars.values[bar]) && (!isLog() || m_bars.values[bar] > 0);
 }
 
+/// A few upright bars have their names on the axis, as many as a small window has room for.
+void BarsPlot::nameTicks()
+{
+    QStringList labels;
+    if (m_order.size() <= kNamedBars && !m_bars.names.isEmpty()) {
+        int width = 0;
+        for (const size_t bar : m_order) {
+            labels << nameOf(bar);
+            width += QFontMetrics(theme::smallFont()).horizontalAdvance(labels.last()) + theme::kSpacing;
+        }
+        const int stride = width / kNamesWidth + 1;
+        for (qsizetype i = 0; i < labels.size(); ++i)
+            labels[i] = i % stride == 0 ? labels[i] : QString();
+    }
+    setCategories(labels);
+    if (labels.isEmpty())
+        setWholeTicksX();
+}
+
 void BarsPlot::arrange()
 {
     const auto count = m_bars.values.size();
@@ -96,6 +117,7 @@ void BarsPlot::arrange()
     setTitles(isUpright() ? item : measure, isUpright() ? measure : QString());
     if (hasData() && isUpright()) {
         setHomeX({-0.5, double(count) - 0.5});
+        nameTicks();
     } else if (hasData()) {
         const PlotRange values = valuesOf({0, long(count)});
         setHomeX(values);

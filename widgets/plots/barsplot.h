@@ -71,6 +71,7 @@ private:
     QString nameOf(size_t bar) const;
     QString valueText(size_t bar) const;
     void arrange();
+    void nameTicks();
     PlotRange valuesOf(Span places) const; ///< with margins, for an axis
     Span visible() const;
     double pixelsPerBar() const;
