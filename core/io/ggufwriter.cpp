@@ -8,6 +8,7 @@
 #include "core/io/mappedfile.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 namespace ql {
@@ -40,29 +41,66 @@ Error about(const std::string& name, ErrorCode code, std::string message)
 
 void GgufWriter::setText(std::string_view key, std::string_view value)
 {
+    set(key, GgufValue(std::string(value)));
+}
+
+void GgufWriter::setU32(std::string_view key, uint32_t value)
+{
+    set(key, GgufValue(value));
+}
+
+void GgufWriter::set(std::string_view key, const GgufValue& value)
+{
     appendText(m_keys, key);
-    append(m_keys, uint32_t(GgufType::String));
-    appendText(m_keys, value);
+    append(m_keys, uint32_t(typeOf(value)));
+    std::visit(
+        [this](const auto& v) {
+            using T = std::decay_t<decltype(v)>;
+            if constexpr (std::is_same_v<T, std::string>)
+                appendText(m_keys, v);
+            else if constexpr (std::is_same_v<T, float>)
+                append(m_keys, std::bit_cast<uint32_t>(v));
+            else if constexpr (std::is_same_v<T, double>)
+                append(m_keys, std::bit_cast<uint64_t>(v));
+            else if constexpr (!std::is_same_v<T, GgufArray>)
+                append(m_keys, v);
+        },
+        value);
+    ++m_keyCount;
+}
+
+void GgufWriter::setArray(std::string_view key, GgufType element, uint64_t count, std::string_view bytes)
+{
+    appendText(m_keys, key);
+    append(m_keys, uint32_t(GgufType::Array));
+    append(m_keys, uint32_t(element));
+    append(m_keys, count);
+    m_keys += bytes;
     ++m_keyCount;
 }
 
 void GgufWriter::setTexts(std::string_view key, const std::vector<std::string>& values)
 {
-    appendText(m_keys, key);
-    append(m_keys, uint32_t(GgufType::Array));
-    append(m_keys, uint32_t(GgufType::String));
-    append<uint64_t>(m_keys, values.size());
+    std::string bytes;
     for (const std::string& value : values)
-        appendText(m_keys, value);
-    ++m_keyCount;
+        appendText(bytes, value);
+    setArray(key, GgufType::String, values.size(), bytes);
 }
 
-void GgufWriter::setU32(std::string_view key, uint32_t value)
+void GgufWriter::setFloats(std::string_view key, const std::vector<float>& values)
 {
-    appendText(m_keys, key);
-    append(m_keys, uint32_t(GgufType::U32));
-    append(m_keys, value);
-    ++m_keyCount;
+    std::string bytes;
+    for (const float value : values)
+        append(bytes, std::bit_cast<uint32_t>(value));
+    setArray(key, GgufType::F32, values.size(), bytes);
+}
+
+void GgufWriter::setIntegers(std::string_view key, const std::vector<int32_t>& values)
+{
+    std::string bytes;
+    for (const int32_t value : values)
+        append(bytes, value);
+    setArray(key, GgufType::I32, values.size(), bytes);
 }
 
 Status GgufWriter::addTensor(const std::string& name, DType dtype, Shape shape)
@@ -112,6 +150,11 @@ std::string GgufWriter::header() const
     }
     out.resize(*checkedAlign(out.size(), kAlignment), '\0');
     return out;
+}
+
+uint64_t GgufWriter::fileBytes() const
+{
+    return header().size() + m_dataBytes;
 }
 
 Status GgufWriter::begin(const std::string& target, const std::vector<std::string>& sources)

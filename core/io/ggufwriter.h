@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/io/atomicfile.h"
+#include "core/io/ggufvalue.h"
 #include "core/tensor/dtype.h"
 #include "core/tensor/shape.h"
 
@@ -21,9 +22,16 @@ public:
     void setText(std::string_view key, std::string_view value);
     void setTexts(std::string_view key, const std::vector<std::string>& values);
     void setU32(std::string_view key, uint32_t value);
+    void setFloats(std::string_view key, const std::vector<float>& values);
+    void setIntegers(std::string_view key, const std::vector<int32_t>& values);
+    /// A number, bool or string; not an array.
+    void set(std::string_view key, const GgufValue& value);
+    /// An array whose elements are given as a file holds them.
+    void setArray(std::string_view key, GgufType element, uint64_t count, std::string_view bytes);
     /// `shape` is outermost first; leading ones are dropped, as ggml does. DuplicateTensor, NameTooLong (64 bytes and
     /// more), BadDimensionCount, BadDimension (zero), BadTensorType, BadBlockMultiple, ShapeOverflow.
     Status addTensor(const std::string& name, DType dtype, Shape shape);
+    uint64_t fileBytes() const; ///< of what has been declared so far, header and padding included
 
     /// Opens the temporary and writes the header; errors as AtomicFile::create.
     Status begin(const std::string& target, const std::vector<std::string>& sources = {});
