@@ -5,6 +5,8 @@
 #include "core/base/utf8.h"
 #include "core/tokenizer/pretokenizers.h"
 
+#include <algorithm>
+
 namespace ql::tok {
 namespace {
 
@@ -38,7 +40,7 @@ constexpr const char* kGpt2 = nullptr; // stands for kGpt2Pattern
 #undef QL_BEFORE
 
 struct Row {
-    std::string_view names; ///< with a blank on both sides of each
+    std::string_view names; ///< with a blank on both sides of each; the usual one first
     std::vector<const char*> patterns;
     bool ignoreMerges = false;
     bool addBegin = false;
@@ -51,7 +53,7 @@ const std::vector<Row>& rows()
         {" default ", {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2, R"(\p{N}+)", "[0-9][0-9][0-9]"}},
         {" gpt-2 phi-2 mpt olmo jais exaone4 modern-bert gigachat jina-v2-es jina-v2-de jina-es jina-de ", {kGpt2}},
         {" roberta-bpe jina-v1-en jina-v2-code ", {kGpt2}, false, false, true},
-        {" llama3 llama-v3 llama-bpe falcon3 pixtral lfm2 ", {kLlama3}, true, true},
+        {" llama-bpe llama3 llama-v3 falcon3 pixtral lfm2 ", {kLlama3}, true, true},
         {" dbrx smaug-bpe chatglm-bpe glm4 ", {kLlama3}},
         {" qwen2 deepseek-r1-qwen stablelm2 megrez hunyuan grok-2 ", {kQwen2}},
         {" qwen35 ", {kQwen35}},
@@ -87,6 +89,21 @@ Result<GgufPreTokenizer> ggufPreTokenizer(std::string_view name, const std::stri
     }
     return Error{ErrorCode::TokenizerUnsupported,
                  "the pre-tokenizer \"" + printable(name) + "\" (tokenizer.ggml.pre) is not known", where};
+}
+
+std::optional<std::string> ggufPreTokenizerName(const std::vector<std::string>& patterns, bool ignoreMerges)
+{
+    const auto same = [](const char* known, std::string pattern) {
+        for (size_t at = 0; (at = pattern.find("\\\"", at)) != std::string::npos; ++at)
+            pattern.erase(at, 1); // a quotation mark needs no backslash, but some files have one
+        return pattern == (known ? std::string_view(known) : kGpt2Pattern);
+    };
+    for (const Row& row : rows()) {
+        if (row.ignoreMerges == ignoreMerges &&
+            std::equal(row.patterns.begin(), row.patterns.end(), patterns.begin(), patterns.end(), same))
+            return std::string(row.names.substr(1, row.names.find(' ', 1) - 1));
+    }
+    return std::nullopt;
 }
 
 } // namespace ql::tok

@@ -5,6 +5,10 @@
 
 #include "core/tokenizer/steps.h"
 
+#include <optional>
+#include <string>
+#include <vector>
+
 namespace ql::tok {
 
 struct GgufPreTokenizer {
@@ -15,5 +19,7 @@ struct GgufPreTokenizer {
 };
 /// TokenizerUnsupported for a name that is not known.
 Result<GgufPreTokenizer> ggufPreTokenizer(std::string_view name, const std::string& where);
+/// The name that stands for splitting by these regular expressions, one after the other; nothing when none does.
+std::optional<std::string> ggufPreTokenizerName(const std::vector<std::string>& patterns, bool ignoreMerges);
 
 } // namespace ql::tok
