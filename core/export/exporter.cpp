@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/export/exporter.h"
 
+#include "core/base/utf8.h"
 #include "core/export/exportlayout.h"
+#include "core/export/exportvalues.h"
+#include "core/export/ggufexport.h"
 #include "core/io/mappedfile.h"
 #include "core/quant/schemetable.h"
 #include "core/tensor/floats.h"
@@ -24,22 +27,6 @@ template <class T>
 std::span<const std::byte> bytesOf(const std::vector<T>& values)
 {
     return std::as_bytes(std::span(values));
-}
-
-/// f32 values as the bytes of a plain float type.
-std::vector<std::byte> encode(std::span<const float> values, DType type)
-{
-    std::vector<std::byte> out(values.size() * size_t(dtypeInfo(type).blockBytes));
-    if (type == DType::F32) {
-        std::memcpy(out.data(), values.data(), out.size());
-    } else if (type == DType::F64) {
-        const std::vector<double> wide(values.begin(), values.end());
-        std::memcpy(out.data(), wide.data(), out.size());
-    } else {
-        const std::span target(reinterpret_cast<uint16_t*>(out.data()), values.size());
-        type == DType::BF16 ? floatToBf16(values, target) : floatToHalf(values, target);
-    }
-    return out;
 }
 
 /// Rounds to a 16-bit float type and back, as a cast does.
@@ -141,7 +128,7 @@ private:
     Status writeValues(const TensorView& view, const ExportPart& part, int64_t row, int64_t rows)
     {
         QL_TRY(const std::vector<float> values, reconstruct(view, part.tensor, row, rows));
-        return emit(encode(values, part.entry.dtype));
+        return emit(encodeFloats(values, part.entry.dtype));
     }
 
     /// Conv1D weights go back to [in, out], as the source stores them; such a matrix is held whole.
@@ -152,7 +139,7 @@ private:
         for (int64_t col = 0; col < view.cols(); ++col) {
             for (int64_t row = 0; row < view.rows(); ++row)
                 line[size_t(row)] = values[size_t(row * view.cols() + col)];
-            QL_CHECK(emit(encode(line, part.entry.dtype)));
+            QL_CHECK(emit(encodeFloats(line, part.entry.dtype)));
         }
         return {};
     }
@@ -232,35 +219,48 @@ Result<Planned> planFile(const Model& model, const std::vector<Decision>& decisi
     return Planned{std::move(layout), std::move(writer)};
 }
 
-void addWarnings(PlanEntry& entry, const TensorInfo& tensor)
-{
-    const Decision& decision = entry.decision;
-    if (decision.asStored || decision.scheme.keepsFloat())
-        return;
-    if (dtypeInfo(tensor.dtype).ggmlBlock)
-        entry.warnings.push_back("requantizing " + std::string(dtypeInfo(tensor.dtype).name) + " adds to its error");
-    if (tensor.role == TensorRole::Norm)
-        entry.warnings.push_back("norms are small and sensitive; quantizing them saves almost nothing");
-}
-
 } // namespace
 
 std::string_view exportFormatName(ExportFormat format)
 {
-    return format == ExportFormat::Codes ? "codes" : "dequantized";
+    switch (format) {
+    case ExportFormat::Codes: return "codes";
+    case ExportFormat::Gguf: return "gguf";
+    case ExportFormat::Dequantized: break;
+    }
+    return "dequantized";
 }
 
 std::optional<ExportFormat> exportFormatFromName(std::string_view name)
 {
-    for (const ExportFormat format : {ExportFormat::Dequantized, ExportFormat::Codes}) {
+    for (const ExportFormat format : kExportFormats) {
         if (name == exportFormatName(format))
             return format;
     }
     return std::nullopt;
 }
 
+std::string exportFormatNames()
+{
+    std::string names;
+    for (const ExportFormat format : kExportFormats)
+        names += (names.empty() ? "" : ", ") + std::string(exportFormatName(format));
+    return names;
+}
+
+Status refuseFallbacks(const ExportPlan& plan)
+{
+    for (const PlanEntry& entry : plan.entries) {
+        if (!entry.decision.fallback.empty())
+            return Error{ErrorCode::SchemeConflict, entry.decision.fallback, "tensor " + printable(entry.tensor)};
+    }
+    return {};
+}
+
 Result<ExportPlan> planExport(const Model& model, const std::vector<Decision>& decisions, ExportFormat format)
 {
+    if (format == ExportFormat::Gguf)
+        return planGguf(model, decisions);
     QL_TRY(const Planned planned, planFile(model, decisions, format));
     ExportPlan plan;
     plan.format = format;
@@ -287,6 +287,8 @@ Status exportModel(Backend& backend, const Model& model, const std::vector<Decis
                    const std::string& target, const JobControl& job)
 {
     QL_CHECK(model.checkUnchanged());
+    if (format == ExportFormat::Gguf)
+        return exportGguf(backend, model, decisions, target, job);
     QL_TRY(Planned planned, planFile(model, decisions, format));
     return ExportRun(backend, model, decisions, job).run(planned.writer, planned.layout.parts, target);
 }

@@ -16,9 +16,11 @@
 
 namespace ql {
 
-enum class ExportFormat { Dequantized, Codes };
-std::string_view exportFormatName(ExportFormat format); ///< "dequantized", "codes"
+enum class ExportFormat { Dequantized, Codes, Gguf };
+inline constexpr ExportFormat kExportFormats[] = {ExportFormat::Dequantized, ExportFormat::Codes, ExportFormat::Gguf};
+std::string_view exportFormatName(ExportFormat format); ///< "dequantized", "codes", "gguf"
 std::optional<ExportFormat> exportFormatFromName(std::string_view name);
+std::string exportFormatNames(); ///< all of them, for messages: "dequantized, codes, ..."
 
 struct PlanEntry {
     std::string tensor;
@@ -40,6 +42,9 @@ struct ExportPlan {
 
 /// What would be written; touches nothing.
 Result<ExportPlan> planExport(const Model& model, const std::vector<Decision>& decisions, ExportFormat format);
+
+/// SchemeConflict with the first fallback of a plan, for those who want the schemes they asked for or nothing.
+Status refuseFallbacks(const ExportPlan& plan);
 
 struct TensorReport {
     std::string tensor;
