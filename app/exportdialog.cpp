@@ -27,6 +27,7 @@ ExportDialog::ExportDialog(std::shared_ptr<const Model> model, std::vector<Decis
     setWindowTitle(tr("Export checkpoint"));
     m_format->addItem(tr("Dequantized: safetensors in the source type, loads everywhere"), int(ExportFormat::Dequantized));
     m_format->addItem(tr("Codes: safetensors with codes, scales and zero points"), int(ExportFormat::Codes));
+    m_format->addItem(tr("GGUF: for llama.cpp and programs built on it"), int(ExportFormat::Gguf));
     const QFileInfo source(QString::fromStdString(m_model->path()));
     const QString stem = source.isDir() ? source.fileName() : source.completeBaseName();
     m_path->setText(source.absolutePath() + QStringLiteral("/%1-quantized.safetensors").arg(stem));
@@ -50,11 +51,20 @@ ExportDialog::ExportDialog(std::shared_ptr<const Model> model, std::vector<Decis
     layout->addRow(buttons);
 
     connect(browse, &QToolButton::clicked, this, [this] {
-        const QString chosen = QFileDialog::getSaveFileName(this, tr("Export to"), m_path->text(), tr("safetensors (*.safetensors)"));
+        const bool gguf = format() == ExportFormat::Gguf;
+        const QString chosen = QFileDialog::getSaveFileName(this, tr("Export to"), m_path->text(),
+                                                            gguf ? tr("GGUF (*.gguf)") : tr("safetensors (*.safetensors)"));
         if (!chosen.isEmpty())
             m_path->setText(chosen);
     });
-    connect(m_format, &QComboBox::currentIndexChanged, this, &ExportDialog::refresh);
+    connect(m_format, &QComboBox::currentIndexChanged, this, [this] {
+        const bool gguf = format() == ExportFormat::Gguf;
+        const QString suffix = gguf ? QStringLiteral(".gguf") : QStringLiteral(".safetensors");
+        const QString other = gguf ? QStringLiteral(".safetensors") : QStringLiteral(".gguf");
+        if (const QString path = m_path->text(); path.endsWith(other))
+            m_path->setText(path.chopped(other.size()) + suffix);
+        refresh();
+    });
     connect(m_path, &QLineEdit::textChanged, this, &ExportDialog::refresh);
     connect(buttons, &QDialogButtonBox::accepted, this, &QDialog::accept);
     connect(buttons, &QDialogButtonBox::rejected, this, &QDialog::reject);

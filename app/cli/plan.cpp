@@ -65,14 +65,15 @@ int runPlan(const QStringList& arguments, Context& context)
     Options options("plan");
     options.positional("MODEL", "file or folder").flag("json", "one JSON document on stdout")
         .value("scheme", "S", "one scheme for every weight matrix").value("policy", "FILE", "a policy file")
-        .value("as", "FORMAT", "dequantized or codes");
+        .value("as", "FORMAT", exportFormatNames().c_str())
+        .flag("no-fallback", "fail where a scheme does not fit its tensor or the format");
     if (const auto code = begin(options, arguments, context))
         return *code;
     const auto format = exportFormatFromName(options.text("as"));
     if (!format)
         return fail(context, {ErrorCode::InvalidArgument,
-                              options.has("as") ? "unknown export format \"" + options.text("as") + "\"; known: dequantized, codes"
-                                                : "missing; known: dequantized, codes",
+                              (options.has("as") ? "unknown export format \"" + options.text("as") + '"' : "missing") +
+                                  "; known: " + exportFormatNames(),
                               "--as"});
     const auto policy = policyFrom(options, context);
     if (!policy.ok())
@@ -86,6 +87,8 @@ int runPlan(const QStringList& arguments, Context& context)
     const auto plan = planExport(**model, *decisions, *format);
     if (!plan.ok())
         return fail(context, plan.error());
+    if (const Status refused = options.has("no-fallback") ? refuseFallbacks(*plan) : Status(); !refused.ok())
+        return fail(context, refused.error());
     options.has("json") ? printJson(*plan, context.out) : printText(*plan, context.out);
     return 0;
 }

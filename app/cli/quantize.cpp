@@ -75,7 +75,7 @@ Result<std::optional<Export>> exportFrom(const Options& options)
     const auto format = exportFormatFromName(options.text("as"));
     if (!format)
         return Error{ErrorCode::InvalidArgument,
-                     "unknown export format \"" + options.text("as") + "\"; known: dequantized, codes", "--as"};
+                     "unknown export format \"" + options.text("as") + "\"; known: " + exportFormatNames(), "--as"};
     return std::optional(Export{*format, options.text("out")});
 }
 
@@ -91,7 +91,8 @@ void describe(Options& options)
                "decides clip=output")
         .value("device", "D", "auto, cpu, opencl or a device id", "auto")
         .value("out", "PATH", "where to export to")
-        .value("as", "FORMAT", "dequantized or codes")
+        .value("as", "FORMAT", exportFormatNames().c_str())
+        .flag("no-fallback", "write nothing where a scheme does not fit its tensor or the format")
         .flag("read", "read the files instead of mapping them")
         .value("csv", "FILE", "also write the figures as CSV");
 }
@@ -99,6 +100,7 @@ void describe(Options& options)
 /// What is to be done, read and checked before anything long begins.
 struct Work {
     std::optional<Export> exported;
+    bool refusesFallbacks = false;
     Policy policy;
     std::shared_ptr<const Model> model;
     std::vector<Decision> decisions;
@@ -110,6 +112,7 @@ Result<Work> workFrom(const Options& options, Context& context)
 {
     Work work;
     QL_TRY(work.exported, exportFrom(options));
+    work.refusesFallbacks = options.has("no-fallback");
     QL_TRY(work.policy, policyFrom(options, context));
     QL_TRY(work.model, Model::open(options.argument(0), options.has("read") ? FileAccess::Read : FileAccess::Map));
     QL_TRY(work.decisions, work.policy.resolve(*work.model));
@@ -121,9 +124,46 @@ Result<Work> workFrom(const Options& options, Context& context)
     return work;
 }
 
+/// Says on stderr where the exported file is not quite what was asked for.
+void tellDifferences(const ExportPlan& plan, Context& context)
+{
+    const PlanEntry* first = nullptr;
+    size_t fallbacks = 0;
+    for (const PlanEntry& entry : plan.entries) {
+        if (entry.decision.fallback.empty())
+            continue;
+        first = first ? first : &entry;
+        ++fallbacks;
+    }
+    for (const std::string& warning : plan.warnings)
+        context.err << "quantloupe-cli: warning: " << warning << '\n';
+    if (first)
+        context.err << "quantloupe-cli: note: " << fallbacks << " tensors are not as asked (plan lists them), first "
+                    << first->tensor << ": " << first->decision.fallback << '\n';
+}
+
+Status carryOutExport(const Work& work, Backend& backend, Context& context)
+{
+    QL_TRY(const ExportPlan plan, planExport(*work.model, work.decisions, work.exported->format));
+    QL_CHECK(exportModel(backend, *work.model, work.decisions, work.exported->format, work.exported->path,
+                         progressJob(context, "writing " + work.exported->path)));
+    tellDifferences(plan, context);
+    return {};
+}
+
+/// Fails before anything long begins.
+Status checkFallbacks(const Work& work)
+{
+    if (!work.exported || !work.refusesFallbacks)
+        return {};
+    QL_TRY(const ExportPlan plan, planExport(*work.model, work.decisions, work.exported->format));
+    return refuseFallbacks(plan);
+}
+
 Result<std::vector<TensorReport>> carryOut(Work& work, Backend& backend, ThreadPool& pool, Context& context)
 {
     const Model& model = *work.model;
+    QL_CHECK(checkFallbacks(work));
     QL_TRY(work.decisions, resolveOutputClips(backend, model, std::move(work.decisions), work.calibration.get(), pool,
                                               progressJob(context, "clipping by output error"),
                                               work.exported ? nullptr : &work.selected));
@@ -133,8 +173,7 @@ Result<std::vector<TensorReport>> carryOut(Work& work, Backend& backend, ThreadP
         QL_CHECK(addOutputErrors(backend, model, work.decisions, work.policy.activations, *work.calibration, pool,
                                  progressJob(context, "measuring outputs"), reports));
     if (work.exported)
-        QL_CHECK(exportModel(backend, model, work.decisions, work.exported->format, work.exported->path,
-                             progressJob(context, "writing " + work.exported->path)));
+        QL_CHECK(carryOutExport(work, backend, context));
     return reports;
 }
 

@@ -147,6 +147,7 @@ private Q_SLOTS:
         QTest::newRow("nf4 codes") << "nf4,double" << "codes";
         QTest::newRow("q4_1 codes with mins") << "q4_1" << "codes";
         QTest::newRow("fp8 per channel") << "fp8-e4m3,channel" << "dequantized";
+        QTest::newRow("q4_0 gguf") << "q4_0" << "gguf";
     }
     void quantizeMeasuresAndExports()
     {
@@ -201,6 +202,9 @@ private Q_SLOTS:
         row("out without as", {"quantize", kModel, "--scheme", "int4", "--out", "x"}, 2, "--as");
         row("unknown export", {"quantize", kModel, "--scheme", "int4", "--out", "x", "--as", "pickle"}, 2, "pickle");
         row("plan without as", {"plan", kModel, "--scheme", "int4"}, 2, "--as");
+        row("fallback refused", {"plan", kModel, "--scheme", "int4", "--as", "gguf", "--no-fallback"}, 2, "GGUF has no such type");
+        row("fallback refused before writing", {"quantize", kModel, "--scheme", "nf4", "--device", "cpu", "--out", "/proc/nowhere/x.gguf",
+                                                "--as", "gguf", "--no-fallback"}, 2, "GGUF has no such type");
         row("unknown device", {"quantize", kModel, "--scheme", "int4", "--device", "opencl:7:7"}, 4, "opencl:7:7");
         row("folder that cannot be written", {"quantize", kModel, "--scheme", "int4", "--device", "cpu", "--tensor", "layers.0.self_attn.q",
                                               "--out", "/proc/nowhere/x.safetensors", "--as", "codes"}, 3, "/proc/nowhere");
