@@ -50,14 +50,13 @@ std::string formatSignificant(double value, int digits)
         return value > 0 ? "inf" : "-inf";
     if (value == 0)
         return "0";
-    const int exponent = int(std::floor(std::log10(std::fabs(value))));
-    if (exponent < -4 || exponent > 6) {
-        std::array<char, 64> buffer;
-        const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
-                                       std::chars_format::scientific, digits - 1)
-                             .ptr;
-        return {buffer.data(), end};
-    }
+    std::array<char, 64> buffer;
+    const auto end =
+        std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific, digits - 1).ptr;
+    const std::string rounded(buffer.data(), end);
+    const int exponent = std::stoi(rounded.substr(rounded.find('e') + 1)); // of what is shown: 0.9999 is 1.00
+    if (exponent < -4 || exponent > 6)
+        return rounded;
     return fixedPoint(value, std::max(0, digits - 1 - exponent));
 }
 

@@ -46,6 +46,8 @@ private Q_SLOTS:
         QTest::newRow("hundreds") << 345.6 << "346";
         QTest::newRow("tiny") << 1.234e-7 << "1.23e-07";
         QTest::newRow("huge") << 1.234e9 << "1.23e+09";
+        QTest::newRow("rounded up to the next decade") << 0.99996 << "1.00";
+        QTest::newRow("rounded up below the notation with exponents") << 9.9996e-5 << "0.000100";
         QTest::newRow("negative") << -1.5 << "-1.50";
         QTest::newRow("not a number") << std::nan("") << "nan";
         QTest::newRow("infinite") << double(-INFINITY) << "-inf";
