@@ -80,8 +80,8 @@ QString KvLayersModel::figure(int layer, int column) const
     if (!one)
         return measured(layer) ? kPendingText : kNothingText;
     switch (column) {
-    case KeySqnr: return numberText(one->keySqnrDb);
-    case ValueSqnr: return numberText(one->valueSqnrDb);
+    case KeySqnr: return decibelText(one->keySqnrDb);
+    case ValueSqnr: return decibelText(one->valueSqnrDb);
     case OutputError: return numberText(100 * one->outputRelativeError);
     default: return {};
     }

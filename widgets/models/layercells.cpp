@@ -112,7 +112,7 @@ QString textOf(const LayerCell& cell)
         return numberText(*number / cell.parameterUnit->divisor);
     if (cell.column == LayersModel::SizeColumn)
         return numberText(*number / cell.sizeUnit->divisor);
-    return numberText(*number);
+    return cell.column == LayersModel::SqnrColumn ? decibelText(*number) : numberText(*number);
 }
 
 QString schemeTip(const LayerCell& cell)

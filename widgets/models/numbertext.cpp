@@ -32,6 +32,11 @@ QString numberText(double value, int digits)
     return text;
 }
 
+QString decibelText(double value)
+{
+    return numberText(std::isfinite(value) ? std::round(value * 100) / 100 : value);
+}
+
 QString signedNumberText(double value, int digits)
 {
     return value > 0 ? QLatin1Char('+') + numberText(value, digits) : numberText(value, digits);

@@ -11,6 +11,8 @@ namespace ql {
 
 /// "20.7", "0.00846", "1.20e-07", "∞"; whole numbers above 999 in full.
 QString numberText(double value, int digits = 3);
+/// Decibels: as above, but never finer than 0.01 dB, which no one can tell from nothing.
+QString decibelText(double value);
 /// The same with an explicit sign, for changes: "+1.23", "−0.40"; "0" without one.
 QString signedNumberText(double value, int digits = 3);
 

@@ -71,7 +71,7 @@ QVariant RangeMarksModel::data(const QModelIndex& index, int role) const
     }
     case Limits: return limitsText(double(mark.limits.lo), double(mark.limits.hi));
     case MeanSquaredError: return numberText(mark.mse);
-    case Sqnr: return numberText(mark.sqnrDb);
+    case Sqnr: return decibelText(mark.sqnrDb);
     default: return {};
     }
 }

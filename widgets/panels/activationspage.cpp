@@ -225,7 +225,7 @@ void ActivationsPage::Private::showMarks()
             const double lo = double(effective.lo), hi = double(effective.hi);
             const QString tip = tr("%1: %2\nLimits %3, mean squared error %4, SQNR %5 dB.")
                                     .arg(name, rangeSummary(mark.range), limitsText(lo, hi), shortText(mark.mse),
-                                         shortText(mark.sqnrDb));
+                                         decibelText(mark.sqnrDb));
             marks.push_back({name, tip, hi, lo < 0 && lo != -hi ? std::optional(lo) : std::nullopt,
                              mark.range == scheme->range && mark.parameter == scheme->rangeParameter});
         }

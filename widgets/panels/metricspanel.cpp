@@ -39,6 +39,11 @@ QString changeText(Trend trend, double difference)
     return signedNumberText(difference) + symbol;
 }
 
+QString numberOf(const MetricFigure& figure, double value)
+{
+    return qstrcmp(figure.unit, "dB") == 0 ? decibelText(value) : numberText(value);
+}
+
 /// What formatBytes() divides by for this many bytes.
 double bytesDivisor(uint64_t bytes)
 {
@@ -149,7 +154,7 @@ void MetricsPanel::Private::showRow(const MetricFigure& figure, const Row& row)
     const bool isSize = qstrcmp(figure.unit, "bytes") == 0;
     const bool noCodes = isSize ? metrics && metrics->bytes == 0
                                 : metrics && metrics->occupancy.empty() && qstrcmp(figure.unit, "bits") == 0;
-    QString text = !value || noCodes ? kNothingText : numberText(*value);
+    QString text = !value || noCodes ? kNothingText : numberOf(figure, *value);
     QString unit = QString::fromUtf8(figure.unit);
     if (isSize && metrics && !noCodes) {
         const QStringList parts = QString::fromStdString(formatBytes(metrics->bytes)).split(' ');
@@ -179,7 +184,7 @@ void MetricsPanel::Private::showChange(const MetricFigure& figure, const Row& ro
         return;
     const Trend trend = trendOf(figure, *now, *before);
     const QString name = metricText(figure.name);
-    const QString was = QStringLiteral(" (%1 → %2)").arg(numberText(*before), numberText(*now));
+    const QString was = QStringLiteral(" (%1 → %2)").arg(numberOf(figure, *before), numberOf(figure, *now));
     const double unit = qstrcmp(figure.unit, "bytes") == 0 ? bytesDivisor(metrics->bytes) : 1;
     row.change->setText(changeText(trend, (*now - *before) / unit));
     row.change->setToolTip((trend == Trend::Better  ? tr("%1 is better than before").arg(name)
