@@ -115,7 +115,7 @@ QLayout* EvaluatePage::Private::buildFigures()
         grid->addWidget(value, 1 + i % rows, i < rows ? 1 : 4);
         values.push_back(value);
     }
-    const int wide = QFontMetrics(theme::numberFont()).horizontalAdvance(QStringLiteral("0.000 ± 0.00"));
+    const int wide = QFontMetrics(theme::numberFont()).horizontalAdvance(QStringLiteral("0.0000 ± 0.00000"));
     for (const int column : {1, 4})
         grid->setColumnMinimumWidth(column, wide);
     grid->setColumnMinimumWidth(2, 2 * theme::kSpacing);
@@ -214,7 +214,7 @@ void EvaluatePage::Private::showFigures()
     palette.setColor(QPalette::WindowText, theme::color(stale && evaluation && !evaluating ? Ink::Preview : Ink::Muted));
     state->setPalette(palette);
     selfCheck->setText(!attribution ? QString()
-                                    : tr("Attribution over %1 tokens; self-check: a weight replaced by itself diverges by %2 "
+                                    : tr("Attribution of the weights alone, over %1 tokens; self-check: a weight replaced by itself diverges by %2 "
                                          "nats.%3")
                                           .arg(QString::fromStdString(formatCount(attribution->tokens)),
                                                numberText(attribution->selfCheck),
@@ -247,7 +247,7 @@ void EvaluatePage::Private::showCurves()
     losses[0].name = tr("original");
     losses[1].name = tr("policy");
     Bars bars;
-    bars.item = tr("Position in the context");
+    bars.item = tr("Position in the context (tokens)");
     bars.measure = tr("KL divergence");
     bars.unit = tr("nats per token");
     for (const Evaluation::Position& bucket : evaluation ? evaluation->positions : std::vector<Evaluation::Position>()) {

@@ -45,7 +45,7 @@ const EvaluationFigure kFigures[] = {
              .arg(QString::fromStdString(formatCount(e.tokens))).arg(e.sequences).arg(e.context);
      }},
     {T("Speed (tokens/s)"), T("Tokens of text per second; both models ran."),
-     [](const Evaluation& e) { return numberText(e.tokensPerSecond); }},
+     [](const Evaluation& e) { return QString::fromStdString(formatCount(uint64_t(e.tokensPerSecond))); }},
 };
 #undef T
 
