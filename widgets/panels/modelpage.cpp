@@ -52,6 +52,20 @@ QString fromView(std::string_view text)
     return QString::fromUtf8(text.data(), qsizetype(text.size()));
 }
 
+/// Divergences are mostly tiny; in thousandths they fit their cells.
+void readInThousandths(HeatMap::Matrix& matrix)
+{
+    const bool tiny = std::all_of(matrix.cells.begin(), matrix.cells.end(),
+                                  [](const HeatMap::Cell& cell) { return !cell.value || !(*cell.value > 0.1); });
+    if (!tiny)
+        return;
+    matrix.measure = ModelPage::tr("KL (10⁻³ nats)");
+    for (HeatMap::Cell& cell : matrix.cells) {
+        if (cell.value)
+            *cell.value *= 1000;
+    }
+}
+
 } // namespace
 
 struct ModelPage::Private {
@@ -194,6 +208,8 @@ void ModelPage::Private::showMap()
         }
         matrix.cells.push_back(std::move(cell));
     }
+    if (shown.measure == Measure::Kl)
+        readInThousandths(matrix);
     map->setMatrix(std::move(matrix));
     map->setCaption(layers->model() ? QString::fromStdString(layers->model()->displayName()) : QString());
     outline();
