@@ -105,7 +105,7 @@ void ActivationSecond::Private::buildTable()
     marks = new RangeMarksModel(q);
     table = new NumbersTable;
     table->setModel(marks);
-    table->setWidths({24, 18, 12, 12});
+    table->setWidths({20, 18, 10, 11}, 0);
     table->setAccessibleName(tr("Calibration methods side by side"));
 }
 

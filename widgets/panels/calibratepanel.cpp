@@ -7,9 +7,11 @@
 #include "widgets/theme.h"
 
 #include <QCheckBox>
+#include <QDateTime>
 #include <QFormLayout>
 #include <QGridLayout>
 #include <QLabel>
+#include <QLocale>
 #include <QPushButton>
 #include <QVBoxLayout>
 
@@ -21,6 +23,13 @@ namespace {
 QString fromStd(const std::string& text)
 {
     return QString::fromStdString(text);
+}
+
+/// "2026-11-21T04:16:08Z" as people here read it; what is no date stays as it is.
+QString localTime(const QString& iso)
+{
+    const QDateTime made = QDateTime::fromString(iso, Qt::ISODate);
+    return made.isValid() ? QLocale().toString(made.toLocalTime(), QLocale::ShortFormat) : iso;
 }
 
 QString count(uint64_t value)
@@ -95,7 +104,7 @@ void CalibratePanel::Private::build()
     column->addWidget(run);
     column->addWidget(why);
     column->addSpacing(theme::kSpacing);
-    column->addWidget(heading(tr("Loaded")));
+    column->addWidget(heading(tr("The calibration")));
     column->addWidget(state);
     column->addLayout(facts);
     auto* grid = new QGridLayout;
@@ -178,7 +187,7 @@ void CalibratePanel::Private::showFacts()
             tr("Histograms show distributions, rows and Gram matrices (XᵀX) give errors at the outputs; second moments alone "
                "weight the error of each input channel"));
     if (!source.created.empty())
-        addFact(tr("Made"), fromStd(source.created), fromStd(source.program));
+        addFact(tr("Made"), localTime(fromStd(source.created)), fromStd(source.program));
 }
 
 void CalibratePanel::Private::update()
