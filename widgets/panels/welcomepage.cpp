@@ -140,7 +140,7 @@ QLayout* WelcomePage::Private::buildTasks()
     row->setSpacing(theme::kSpacing);
     row->addWidget(task(Task::SeeALayer, QStringLiteral("wave"), tr("See a layer"),
                         tr("Its weights against the levels of INT4, and what clipping costs.")));
-    row->addWidget(task(Task::CompareInt4WithNf4, QStringLiteral("compare"), tr("Compare INT4 with NF4"),
+    row->addWidget(task(Task::CompareInt4WithNf4, QStringLiteral("compare"), tr("INT4 against NF4"),
                         tr("Even levels against levels that follow the weights.")));
     row->addWidget(task(Task::MakeAPolicy, QStringLiteral("rule"), tr("Make a policy"),
                         tr("Choose per layer, watch size and error, and save the recipe.")));
