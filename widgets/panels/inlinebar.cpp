@@ -52,7 +52,10 @@ void InlineBar::Private::build()
         button->setFocusPolicy(Qt::StrongFocus);
         row->addWidget(button);
     }
-    connect(action, &QToolButton::clicked, q, &InlineBar::actionTriggered);
+    connect(action, &QToolButton::clicked, q, [this] {
+        q->hide(); // answered; what the action does may show the next message
+        Q_EMIT q->actionTriggered();
+    });
     connect(copy, &QToolButton::clicked, q, [this] {
         QGuiApplication::clipboard()->setText(details.isEmpty() ? text->text() : details);
     });
