@@ -229,6 +229,10 @@ void RunController::calibrate(const SequenceSettings& sequences, const Calibrati
             if (!found.ok())
                 return d->fail(Work::Calibration, found.error());
             d->end(Work::Calibration);
+            if ((*found)->source().partial && d->calibration && !d->calibration->source().partial) {
+                Q_EMIT noted(tr("Cancelled; the complete calibration from before stays."));
+                return;
+            }
             d->adopt(*found, {});
             if (d->calibration->source().partial)
                 Q_EMIT noted(tr("Cancelled; the %n finished input(s) are kept.", nullptr,

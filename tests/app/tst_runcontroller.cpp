@@ -193,6 +193,22 @@ private Q_SLOTS:
         QVERIFY(f.failed.isEmpty());
     }
 
+    void aCancelledCalibrationNeverReplacesACompleteOne()
+    {
+        Fixture f;
+        QVERIFY(f.open(bundled("loupe-3m")));
+        QVERIFY(f.calibrated());
+        const auto complete = f.run.calibration();
+        connect(&f.jobs, &JobRunner::progressed, this, [&](quint64, const QString&, quint64 done, quint64 total, JobUnit) {
+            if (total > 0 && done > total / 4)
+                f.run.cancel(Work::Calibration);
+        });
+        f.run.calibrate(f.fewTokens(256, 64), {}, true);
+        QVERIFY(f.idle());
+        QCOMPARE(f.run.calibration(), complete);
+        QCOMPARE(f.noted.size(), 1);
+    }
+
     void calibrationsAreSavedAndThoseOfOthersRefused()
     {
         Fixture f;
