@@ -83,7 +83,11 @@ ExportFormat ExportDialog::format() const
 
 void ExportDialog::refresh()
 {
-    const auto plan = planExport(*m_model, m_decisions, format());
+    // A plan may read a large tokenizer; typing a path must not wait for it.
+    auto known = m_plans.find(format());
+    if (known == m_plans.end())
+        known = m_plans.emplace(format(), planExport(*m_model, m_decisions, format())).first;
+    const Result<ExportPlan>& plan = known->second;
     if (!plan.ok()) {
         m_summary->setText(QString::fromStdString(plan.error().text()));
         m_write->setEnabled(false);

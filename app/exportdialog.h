@@ -7,6 +7,8 @@
 
 #include <QDialog>
 
+#include <map>
+
 class QComboBox;
 class QLabel;
 class QLineEdit;
@@ -28,6 +30,7 @@ private:
 
     std::shared_ptr<const Model> m_model;
     std::vector<Decision> m_decisions;
+    std::map<ExportFormat, Result<ExportPlan>> m_plans; ///< made when a format is first chosen
     QComboBox* m_format;
     QLineEdit* m_path;
     QLabel* m_summary;
