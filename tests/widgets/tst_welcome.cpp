@@ -54,8 +54,8 @@ private Q_SLOTS:
         QTest::mouseClick(button(page, "Open folder"), Qt::LeftButton);
         QTest::mouseClick(button(page, "Open the bundled model"), Qt::LeftButton);
         QTest::mouseClick(button(page, "outlier channels"), Qt::LeftButton);
-        button(page, "Compare INT4")->setFocus();
-        QTest::keyClick(button(page, "Compare INT4"), Qt::Key_Space);
+        button(page, "INT4 against NF4")->setFocus();
+        QTest::keyClick(button(page, "INT4 against NF4"), Qt::Key_Space);
         QCOMPARE(files.size(), 1);
         QCOMPARE(folders.size(), 1);
         QCOMPARE(bundled.size(), 2);
