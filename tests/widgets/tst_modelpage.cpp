@@ -8,6 +8,7 @@
 #include "widgets/plots/sizeplot.h"
 #include "widgets/theme.h"
 
+#include <QComboBox>
 #include <QPushButton>
 #include <QSignalSpy>
 #include <QTest>
@@ -150,6 +151,18 @@ private Q_SLOTS:
         QCOMPARE(get->toolTip(), QString("family mamba is not supported"));
         f.layers.setKl(2, 0.01);
         QTRY_VERIFY(!get->isVisible());
+    }
+
+    void theUnitOfDivergencesFollowsTheirSize()
+    {
+        Fixture f;
+        const auto* measure = f.page.findChild<QComboBox*>();
+        f.page.setMeasure(ModelPage::Measure::Kl);
+        QCOMPARE(measure->currentText(), QString("KL (nats)"));
+        f.layers.setKl(2, 0.01);
+        QTRY_COMPARE(measure->currentText(), QString("KL (10⁻³ nats)"));
+        f.layers.setKl(2, 1.5);
+        QTRY_COMPARE(measure->currentText(), QString("KL (nats)"));
     }
 
     void stacksHoldEveryByte()

@@ -52,12 +52,18 @@ QString fromView(std::string_view text)
     return QString::fromUtf8(text.data(), qsizetype(text.size()));
 }
 
+QString titleOf(const MeasureRow& row)
+{
+    return layerColumnTitle(row.column, row.measure == ModelPage::Measure::Size ? ModelPage::tr("MB") : QString());
+}
+
 /// Divergences are mostly tiny; in thousandths they fit their cells.
 void readInThousandths(HeatMap::Matrix& matrix)
 {
-    const bool tiny = std::all_of(matrix.cells.begin(), matrix.cells.end(),
-                                  [](const HeatMap::Cell& cell) { return !cell.value || !(*cell.value > 0.1); });
-    if (!tiny)
+    std::optional<double> largest; // nothing is less than any number
+    for (const HeatMap::Cell& cell : matrix.cells)
+        largest = std::max(largest, cell.value);
+    if (!largest || *largest > 0.1)
         return;
     matrix.measure = ModelPage::tr("KL (10⁻³ nats)");
     for (HeatMap::Cell& cell : matrix.cells) {
@@ -110,8 +116,9 @@ QWidget* ModelPage::Private::build()
 {
     measure = new QComboBox;
     measure->setAccessibleName(tr("Measure of the heat map"));
+    measure->setSizeAdjustPolicy(QComboBox::AdjustToContents);
     for (const MeasureRow& row : kMeasures) {
-        measure->addItem(layerColumnTitle(row.column, row.measure == Measure::Size ? tr("MB") : QString()));
+        measure->addItem(titleOf(row));
         measure->setItemData(measure->count() - 1, layerColumnMeaning(row.column), Qt::ToolTipRole);
     }
     get = new QPushButton;
@@ -185,7 +192,7 @@ void ModelPage::Private::showMap()
 {
     const MeasureRow& shown = row();
     HeatMap::Matrix matrix;
-    matrix.measure = measure->currentText();
+    matrix.measure = titleOf(shown);
     matrix.rowTitle = tr("Layer");
     matrix.highIsBad = shown.highIsBad;
     matrix.logarithmic = shown.logarithmic;
@@ -208,8 +215,10 @@ void ModelPage::Private::showMap()
         }
         matrix.cells.push_back(std::move(cell));
     }
-    if (shown.measure == Measure::Kl)
+    if (shown.measure == Measure::Kl) {
         readInThousandths(matrix);
+        measure->setItemText(measure->currentIndex(), matrix.measure);
+    }
     map->setMatrix(std::move(matrix));
     map->setCaption(layers->model() ? QString::fromStdString(layers->model()->displayName()) : QString());
     outline();
