@@ -27,7 +27,7 @@ constexpr Row kRows[] = {
     {"file", "openFile", T("&Open model…"), "Ctrl+O", "open"},
     {"file", "openFolder", T("Open model &folder…"), "Ctrl+Shift+O"},
     {"file", "openBundled", T("Open the &bundled model"), "Ctrl+B"},
-    {"file", "openOutliers", T("Open the bundled model with &planted outliers")},
+    {"file", "openOutliers", T("Open the bundled model with planted o&utliers")},
     {"file", "readNotMap", T("&Read files instead of mapping them"), "", "", "toggle"},
     {"file", "closeModel", T("&Close model"), "Ctrl+W"},
     {"file", nullptr, nullptr},

@@ -276,7 +276,7 @@ void MainWindow::openPath(const QString& path)
 void MainWindow::modelChanged()
 {
     const auto& model = m_session->model();
-    m_bar->hideError(); // it was about the model before, or an attempt that has now succeeded
+    m_bar->hidePast(); // about the model before, or an attempt that has now succeeded
     m_stack->setCurrentWidget(model ? static_cast<QWidget*>(m_tabs) : m_welcome);
     for (const char* id : {"closeModel", "exportModel", "exportMetrics", "exportPlot", "copyPlot", "copyScheme", "filter",
                            "modelInfo", "nextTensor", "previousTensor", "wholeTensor", "lock", "resetTensor",

@@ -45,6 +45,8 @@ private Q_SLOTS:
         QSignalSpy actions(&bar, &InlineBar::actionTriggered);
         QTest::mouseClick(button(bar, "Retry"), Qt::LeftButton);
         QCOMPARE(actions.size(), 1);
+        QVERIFY(bar.isHidden());
+        bar.showMessage(InlineBar::Level::Error, "x.gguf: cut short; download it again", "byte 12 of 13");
         QTest::mouseClick(button(bar, "Copy details"), Qt::LeftButton);
         QCOMPARE(QGuiApplication::clipboard()->text(), QString("byte 12 of 13"));
         QTest::mouseClick(button(bar, "Close"), Qt::LeftButton);
@@ -53,6 +55,11 @@ private Q_SLOTS:
         QVERIFY(button(bar, "Copy details")->isHidden());
         QTest::keyClick(&bar, Qt::Key_Escape);
         QVERIFY(bar.isHidden());
+        for (const auto level : {InlineBar::Level::Info, InlineBar::Level::Warning, InlineBar::Level::Error}) {
+            bar.showMessage(level, "of before");
+            bar.hidePast();
+            QCOMPARE(bar.isHidden(), level != InlineBar::Level::Warning);
+        }
         bar.showMessage(InlineBar::Level::Error, "again");
         bar.showMessage(InlineBar::Level::Error, "");
         QVERIFY(bar.isHidden());

@@ -321,7 +321,7 @@ void ActivationsPage::setScheme(const std::optional<ActivationScheme>& scheme)
 void ActivationsPage::setStudy(Shared<ActivationStudy> study)
 {
     d->study = study;
-    d->notice->hideError();
+    d->notice->hidePast();
     d->showSource();
     if (study && !study->distribution) {
         d->distribution->setEmptyText(tr("Second moments only (%1): there is no histogram. The channels below are what is "

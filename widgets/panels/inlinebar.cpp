@@ -104,9 +104,9 @@ void InlineBar::showMessage(Level level, const QString& text, const QString& det
     QAccessible::updateAccessibility(&event);
 }
 
-void InlineBar::hideError()
+void InlineBar::hidePast()
 {
-    if (d->level == Level::Error)
+    if (d->level != Level::Warning)
         hide();
 }
 

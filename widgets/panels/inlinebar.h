@@ -19,7 +19,7 @@ public:
     ~InlineBar() override;
     /// Replaces what is shown. Without `details` the text itself is what "copy details" copies.
     void showMessage(Level level, const QString& text, const QString& details = {}, const QString& actionText = {});
-    void hideError(); ///< for what has been put right; a message of another level stays
+    void hidePast(); ///< an error that has been put right, a note of before; a warning stays
     QString text() const; ///< empty while hidden
 
 Q_SIGNALS:

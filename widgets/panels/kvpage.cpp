@@ -410,7 +410,7 @@ void KvPage::setStudy(Shared<KvStudy> study)
 {
     d->study = study;
     d->busy = false;
-    d->notice->hideError();
+    d->notice->hidePast();
     d->model->setStudy(study);
     d->explain();
     d->showPositions();
