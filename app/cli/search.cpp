@@ -134,7 +134,7 @@ Result<SearchFindings> findings(const Options& options, const Target& target, co
     }
     const auto started = std::chrono::steady_clock::now();
     // Nobody drags a slider here, so there is time to look further.
-    auto found = search.problem().solve(budget, {32768, 20'000'000});
+    auto found = search.problem().solve(budget, {16384, 4'000'000});
     if (!found.ok())
         return Error{found.error().code,
                      found.error().message + ", " + formatSignificant(search.bitsPerWeight(search.problem().smallestBytes()), 4) +

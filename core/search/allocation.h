@@ -27,7 +27,7 @@ struct AllocationGroup {
 /// How much solve() may do before it settles for a bound. The default answers while a slider moves.
 struct AllocationEffort {
     size_t width = 4096;        ///< partial solutions kept at a time
-    size_t expansions = 600000; ///< partial solutions looked at
+    size_t expansions = 400000; ///< partial solutions looked at
 };
 
 struct Allocation {
