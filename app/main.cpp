@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // quantloupe: the window. Options, the probe child, and composition.
 #include "app/mainwindow.h"
+#include "app/policyviews.h"
 #include "app/resources.h"
 
 #ifdef QUANTLOUPE_OPENCL
@@ -42,6 +43,6 @@ int main(int argc, char** argv)
     window.show();
     if (!model.isEmpty())
         window.openPath(QFileInfo(model).absoluteFilePath());
-    window.offerLeftover();
+    window.policyViews()->offerLeftover();
     return QApplication::exec();
 }

@@ -7,6 +7,7 @@
 #include "app/flowviews.h"
 #include "app/helpwindow.h"
 #include "app/lookcontroller.h"
+#include "app/policyviews.h"
 #include "app/runviews.h"
 #include "core/base/format.h"
 #include "widgets/models/layersmodel.h"
@@ -34,7 +35,6 @@
 #include <QDropEvent>
 #include <QFileInfo>
 #include <QLabel>
-#include <QMessageBox>
 #include <QScrollArea>
 #include <QStackedWidget>
 #include <QStandardPaths>
@@ -91,6 +91,10 @@ MainWindow::MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Setti
     m_runViews = new RunViews(m_session, m_run, m_look,
                               {m_layersModel, m_layersPanel, m_metrics, m_calibrate, m_evaluate, m_modelPage}, this);
     m_flow = new FlowViews(m_session, m_run, m_look, {m_activations, m_cache, m_layersPanel}, this);
+    const QString folder = journalFolder.isEmpty()
+                               ? QStandardPaths::writableLocation(QStandardPaths::AppLocalDataLocation) + QStringLiteral("/journal")
+                               : journalFolder;
+    m_policy = new PolicyViews(m_session, m_look, {m_rules, m_history, m_clips, m_bar}, folder, this);
     m_exports = new ExportController(m_session, m_jobs, backends->threadPool(), this);
     m_devices = new DeviceController(m_jobs, backends, m_chip, this);
     connect(m_devices, &DeviceController::backendChanged, this, [this, backends] {
@@ -101,13 +105,8 @@ MainWindow::MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Setti
     connectSession();
     connectFileActions();
     connectViewActions();
-    connectPolicyActions();
     connectHelpActions();
 
-    const QString folder = journalFolder.isEmpty()
-                               ? QStandardPaths::writableLocation(QStandardPaths::AppLocalDataLocation) + QStringLiteral("/journal")
-                               : journalFolder;
-    m_journal = std::make_unique<Journal>(m_session, folder);
     resize(1280, 800);
     m_freshLayout = saveState();
     restoreLayout();
@@ -165,12 +164,12 @@ void MainWindow::buildDocks()
     m_metrics = new MetricsPanel(this);
     m_rules = new RulesPanel(this);
     m_calibrate = new CalibratePanel(this);
-    auto* history = new HistoryPanel(m_session->undoStack(), this);
+    m_history = new HistoryPanel(m_session->undoStack(), this);
 
     setDockOptions(AnimatedDocks | AllowTabbedDocks | AllowNestedDocks);
     QDockWidget* layers = dock(this, Qt::LeftDockWidgetArea, "layersDock", tr("Layers"), m_layersPanel);
     QDockWidget* rules = dock(this, Qt::LeftDockWidgetArea, "rulesDock", tr("Rules"), m_rules);
-    QDockWidget* undo = dock(this, Qt::LeftDockWidgetArea, "historyDock", tr("History"), history);
+    QDockWidget* undo = dock(this, Qt::LeftDockWidgetArea, "historyDock", tr("History"), m_history);
     QDockWidget* calibrate = dock(this, Qt::LeftDockWidgetArea, "calibrateDock", tr("Calibrate"), scrolled(m_calibrate));
     tabifyDockWidget(layers, rules);
     tabifyDockWidget(rules, undo);
@@ -230,17 +229,9 @@ void MainWindow::connectSession()
     connect(m_session, &Session::warned, this, [this](const QString& text) {
         m_bar->showMessage(InlineBar::Level::Warning, text);
     });
-    connect(m_session, &Session::policyChanged, this, [this] {
-        showRules();
-        updateTitle();
-    });
+    connect(m_session, &Session::policyChanged, this, &MainWindow::updateTitle);
+    connect(m_policy, &PolicyViews::fileChanged, this, &MainWindow::updateTitle);
     connect(m_session->undoStack(), &QUndoStack::cleanChanged, this, &MainWindow::updateTitle);
-    connect(m_rules, &RulesPanel::rulesEdited, this, [this](const std::vector<Rule>& rules) {
-        Policy policy = m_session->policy();
-        policy.rules = rules;
-        m_session->changePolicy(policy, tr("edit rules"));
-    });
-    connect(m_rules, &RulesPanel::defaultSchemeEdited, this, &MainWindow::setDefaultScheme);
     connect(m_look, &LookController::totalsChanged, this, &MainWindow::updateTotals);
     connect(m_look, &LookController::noted, this, [this](const QString& text) {
         m_bar->showMessage(InlineBar::Level::Info, text);
@@ -263,14 +254,6 @@ void MainWindow::connectSession()
     connect(m_jobs, &JobRunner::progressed, m_jobBar, &JobBar::setJob);
     connect(m_jobs, &JobRunner::ended, m_jobBar, &JobBar::removeJob);
     connect(m_jobBar, &JobBar::cancelRequested, m_jobs, &JobRunner::cancel);
-}
-
-void MainWindow::openPath(const QString& path)
-{
-    if (!mayDiscard())
-        return;
-    const bool read = (*m_actions)["readNotMap"]->isChecked();
-    m_session->openModel(path, read ? FileAccess::Read : FileAccess::Map);
 }
 
 void MainWindow::modelChanged()
@@ -303,20 +286,6 @@ void MainWindow::modelChanged()
     m_editor->setModelPath(model ? QString::fromStdString(model->path()) : QString());
     updateTitle();
     updateTotals();
-}
-
-void MainWindow::showRules()
-{
-    const Policy& policy = m_session->policy();
-    QList<int> counts(qsizetype(policy.rules.size()), 0);
-    int byDefault = 0;
-    for (const Decision& decision : m_session->decisions()) {
-        if (decision.source == Decision::Source::Rule)
-            ++counts[decision.rule];
-        byDefault += decision.source == Decision::Source::Default;
-    }
-    m_rules->setRules(policy.rules, policy.defaultScheme);
-    m_rules->setMatchCounts(counts, byDefault);
 }
 
 void MainWindow::updateTotals()
@@ -352,19 +321,6 @@ void MainWindow::updateTitle()
     setWindowModified(m_session->model() && !m_session->undoStack()->isClean());
 }
 
-void MainWindow::updateRecent()
-{
-    const QStringList recent = m_settings->recentModels();
-    m_welcome->setRecentModels(recent);
-    QMenu* menu = m_actions->menu("recent");
-    menu->clear();
-    for (const QString& path : recent) {
-        QAction* action = menu->addAction(path, this, [this, path] { openPath(path); });
-        action->setEnabled(QFileInfo::exists(path));
-    }
-    menu->setEnabled(!recent.isEmpty());
-}
-
 void MainWindow::showError(const Error& error)
 {
     if (error.code == ErrorCode::Cancelled) {
@@ -387,36 +343,6 @@ void MainWindow::setTheme(ThemeMode mode)
     m_settings->setTheme(mode);
     theme::apply(*qApp, mode);
     m_actions->retint();
-}
-
-void MainWindow::offerLeftover()
-{
-    const auto leftover = m_journal->findLeftover();
-    if (!leftover)
-        return;
-    m_bar->showMessage(InlineBar::Level::Warning,
-                       tr("The program ended with unsaved policy edits for %1.").arg(leftover->modelPath), {},
-                       tr("Restore them"));
-    connect(m_bar, &InlineBar::actionTriggered, this, [this, leftover] {
-        // The edits fit the model they were made for; they are adopted when it is open.
-        connect(m_session, &Session::modelChanged, this, [this, leftover] {
-            m_session->restorePolicy(leftover->policy);
-            m_journal->discard(*leftover);
-        }, Qt::ConnectionType(Qt::SingleShotConnection | Qt::QueuedConnection));
-        m_session->openModel(leftover->modelPath);
-    }, Qt::SingleShotConnection);
-}
-
-bool MainWindow::mayDiscard()
-{
-    if (!m_session->model() || m_session->undoStack()->isClean())
-        return true;
-    const auto answer = QMessageBox::question(this, tr("Unsaved policy"), tr("The policy has unsaved changes."),
-                                              QMessageBox::Save | QMessageBox::Discard | QMessageBox::Cancel,
-                                              QMessageBox::Save);
-    if (answer == QMessageBox::Save)
-        savePolicy(false);
-    return answer == QMessageBox::Discard || (answer == QMessageBox::Save && m_session->undoStack()->isClean());
 }
 
 void MainWindow::restoreLayout()
@@ -459,7 +385,7 @@ void MainWindow::saveLayout()
 
 void MainWindow::closeEvent(QCloseEvent* event)
 {
-    if (!mayDiscard()) {
+    if (!m_policy->mayDiscard()) {
         event->ignore();
         return;
     }

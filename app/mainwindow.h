@@ -7,7 +7,6 @@
 #include "app/actions.h"
 #include "app/analyser.h"
 #include "app/backends.h"
-#include "app/journal.h"
 #include "app/session.h"
 #include "app/settings.h"
 
@@ -31,6 +30,7 @@ class EvaluatePage;
 class ExportController;
 class FlowViews;
 class HelpWindow;
+class HistoryPanel;
 class InlineBar;
 class JobBar;
 class KvPage;
@@ -41,6 +41,7 @@ class MapPage;
 class MetricsPanel;
 class ModelPage;
 class PlotView;
+class PolicyViews;
 class RulesPanel;
 class RunController;
 class RunViews;
@@ -57,7 +58,6 @@ public:
     ~MainWindow() override;
 
     void openPath(const QString& path);
-    void offerLeftover(); ///< a journal that a crash left behind
     Session* session() const { return m_session; }
     JobRunner* jobs() const { return m_jobs; }
     LayersPanel* layersPanel() const { return m_layersPanel; }
@@ -65,6 +65,7 @@ public:
     MapPage* mapPage() const { return m_map; }
     RunController* runController() const { return m_run; }
     SchemeEditor* schemeEditor() const { return m_editor; }
+    PolicyViews* policyViews() const { return m_policy; }
     Actions* actionTable() const { return m_actions; }
     InlineBar* inlineBar() const { return m_bar; }
     std::shared_ptr<Backend> backend() const; ///< the one that does the work now
@@ -83,19 +84,13 @@ private:
     void connectSession();
     void connectFileActions();
     void connectViewActions();
-    void connectPolicyActions();
     void connectHelpActions();
-    void setDefaultScheme(const Scheme& scheme);
     QList<std::pair<const char*, QWidget*>> pages() const; ///< by the action that shows each, in the order of the tabs
     void showDock(const char* name);
-    void showRules();
-    void makeRuleFromSelection();
     void stepTensor(int step);
     void openBundled(bool withOutliers);
-    void savePolicy(bool ask);
     PlotView* activePlot() const;
     void savePlot();
-    bool mayDiscard(); ///< unsaved policy edits: asks
     void modelChanged();
     void updateTotals();
     void updateTitle();
@@ -108,7 +103,6 @@ private:
     JobRunner* m_jobs;
     Session* m_session;
     Analyser* m_analyser;
-    std::unique_ptr<Journal> m_journal;
     Actions* m_actions = nullptr;
     QStackedWidget* m_stack = nullptr;
     QTabWidget* m_tabs = nullptr;
@@ -126,6 +120,7 @@ private:
     SchemeEditor* m_editor = nullptr;
     MetricsPanel* m_metrics = nullptr;
     RulesPanel* m_rules = nullptr;
+    HistoryPanel* m_history = nullptr;
     CommandPalette* m_palette = nullptr;
     ClipTable* m_clips = nullptr;
     JobBar* m_jobBar = nullptr;
@@ -135,6 +130,7 @@ private:
     LookController* m_look = nullptr;
     RunController* m_run = nullptr;
     RunViews* m_runViews = nullptr;
+    PolicyViews* m_policy = nullptr;
     FlowViews* m_flow = nullptr;
     DeviceController* m_devices = nullptr;
     ExportController* m_exports = nullptr;

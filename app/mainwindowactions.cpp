@@ -8,11 +8,11 @@
 #include "app/flowviews.h"
 #include "app/helpwindow.h"
 #include "app/lookcontroller.h"
+#include "app/policyviews.h"
 #include "app/resources.h"
 #include "app/runviews.h"
 #include "core/base/format.h"
 #include "widgets/models/layersmodel.h"
-#include "widgets/panels/cliptable.h"
 #include "widgets/panels/activationspage.h"
 #include "widgets/panels/calibratepanel.h"
 #include "widgets/panels/commandpalette.h"
@@ -33,9 +33,8 @@
 #include <QClipboard>
 #include <QDockWidget>
 #include <QFileDialog>
-#include <QInputDialog>
+#include <QFileInfo>
 #include <QMessageBox>
-#include <QRegularExpression>
 #include <QStackedWidget>
 #include <QTabWidget>
 
@@ -48,6 +47,27 @@ void MainWindow::openBundled(bool withOutliers)
         openPath(QString::fromStdString(*path));
     else
         showError(path.error());
+}
+
+void MainWindow::openPath(const QString& path)
+{
+    if (!m_policy->mayDiscard())
+        return;
+    const bool read = (*m_actions)["readNotMap"]->isChecked();
+    m_session->openModel(path, read ? FileAccess::Read : FileAccess::Map);
+}
+
+void MainWindow::updateRecent()
+{
+    const QStringList recent = m_settings->recentModels();
+    m_welcome->setRecentModels(recent);
+    QMenu* menu = m_actions->menu("recent");
+    menu->clear();
+    for (const QString& path : recent) {
+        QAction* action = menu->addAction(path, this, [this, path] { openPath(path); });
+        action->setEnabled(QFileInfo::exists(path));
+    }
+    menu->setEnabled(!recent.isEmpty());
 }
 
 void MainWindow::connectFileActions()
@@ -70,16 +90,9 @@ void MainWindow::connectFileActions()
     on("openBundled", [this] { openBundled(false); });
     on("openOutliers", [this] { openBundled(true); });
     on("closeModel", [this] {
-        if (mayDiscard())
+        if (m_policy->mayDiscard())
             m_session->closeModel();
     });
-    on("openPolicy", [this] {
-        const QString path = QFileDialog::getOpenFileName(this, tr("Open policy"), {}, tr("Policies (*.json);;All files (*)"));
-        if (!path.isEmpty())
-            m_session->loadPolicy(path);
-    });
-    on("savePolicy", [this] { savePolicy(false); });
-    on("savePolicyAs", [this] { savePolicy(true); });
     on("exportModel", [this] { m_exports->askAndExportModel(m_devices->backend()); });
     on("exportMetrics", [this] { m_exports->askAndExportMetrics(m_devices->backend()); });
     on("exportPlot", [this] { savePlot(); });
@@ -97,16 +110,6 @@ void MainWindow::connectFileActions()
                           : task == WelcomePage::Task::CompareInt4WithNf4 ? QStringLiteral("formats")
                                                                           : QStringLiteral("policy"));
     });
-}
-
-void MainWindow::savePolicy(bool ask)
-{
-    QString path = m_session->policyPath();
-    if (ask || path.isEmpty())
-        path = QFileDialog::getSaveFileName(this, tr("Save policy"), path.isEmpty() ? QStringLiteral("policy.json") : path,
-                                            tr("Policies (*.json)"));
-    if (!path.isEmpty() && m_session->savePolicy(path))
-        updateTitle();
 }
 
 /// The plot that has the focus, else the first of the page.
@@ -147,6 +150,9 @@ void MainWindow::connectViewActions()
         m_flow->setActivationsVisible(m_tabs->currentWidget() == m_activations);
     });
     m_runViews->connectActions(*m_actions, *m_settings);
+    m_policy->connectActions(*m_actions);
+    on("activationsEverywhere", [this] { m_flow->useActivationsEverywhere(); });
+    on("resetActivation", [this] { m_flow->resetActivation(); });
 
     constexpr std::pair<const char*, SecondPlot> kSecond[] = {
         {"secondSweep", SecondPlot::ClipSweep}, {"secondError", SecondPlot::Error},
@@ -210,62 +216,6 @@ void MainWindow::stepTensor(int step)
     const int tensor = m_layersPanel->currentTensor() + step;
     if (m_session->model() && tensor >= 0 && tensor < int(m_session->model()->tensors().size()))
         m_layersPanel->selectTensor(tensor);
-}
-
-void MainWindow::setDefaultScheme(const Scheme& scheme)
-{
-    Policy policy = m_session->policy();
-    policy.defaultScheme = scheme;
-    m_session->changePolicy(policy, tr("default %1").arg(QString::fromStdString(scheme.text())));
-}
-
-void MainWindow::makeRuleFromSelection()
-{
-    QStringList names;
-    for (const int tensor : m_look->selection())
-        names << QRegularExpression::escape(QString::fromStdString(m_session->model()->tensors()[size_t(tensor)].name));
-    if (names.isEmpty())
-        return;
-    QInputDialog dialog(this);
-    dialog.setWindowTitle(tr("Make a rule"));
-    dialog.setLabelText(tr("Names that match get %1:").arg(QString::fromStdString(m_look->currentScheme().text())));
-    dialog.setTextValue(QStringLiteral("^(%1)$").arg(names.join(QLatin1Char('|'))));
-    dialog.resize(520, dialog.sizeHint().height()); // names are long
-    const QString pattern = dialog.exec() == QDialog::Accepted ? dialog.textValue() : QString();
-    if (pattern.isEmpty())
-        return;
-    Rule rule;
-    rule.match = pattern.toStdString();
-    rule.scheme = m_look->currentScheme();
-    m_session->addRule(rule);
-}
-
-void MainWindow::connectPolicyActions()
-{
-    const auto on = [this](const char* id, auto slot) { connect((*m_actions)[id], &QAction::triggered, this, slot); };
-    on("lock", [this] {
-        const int tensor = m_look->subject().tensor;
-        if (tensor >= 0)
-            m_session->setLocked(m_look->selection(), !m_session->decisions()[size_t(tensor)].locked);
-    });
-    on("resetTensor", [this] { m_session->clearOverrides(m_look->selection()); });
-    on("activationsEverywhere", [this] { m_flow->useActivationsEverywhere(); });
-    on("resetActivation", [this] { m_flow->resetActivation(); });
-    on("ruleFromSelection", [this] { makeRuleFromSelection(); });
-    on("compareClips", [this] { m_clips->show(); });
-    connect(m_look, &LookController::clipStudyChanged, this, [this](const Shared<ClipStudy>& study) {
-        m_clips->setStudy(m_look->caption(), study);
-    });
-    connect(m_clips, &ClipTable::schemeChosen, this, [this](const Scheme& scheme) {
-        m_look->editScheme(scheme, EditScope::Tensor, true, SchemeField::Clip);
-    });
-    constexpr std::pair<const char*, const char*> kPresets[] = {{"presetInt8", "int8,channel"},
-                                                                {"presetInt4", "int4,group=128,clip=mse"},
-                                                                {"presetNf4", "nf4,group=64,double"},
-                                                                {"presetQ4", "q4_0"},
-                                                                {"presetKeep", "f16"}};
-    for (const auto& [id, text] : kPresets)
-        on(id, [this, text = text] { setDefaultScheme(Scheme::parse(text).value()); });
 }
 
 void MainWindow::connectHelpActions()
