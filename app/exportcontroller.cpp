@@ -32,14 +32,14 @@ void ExportController::askAndExportModel(const std::shared_ptr<Backend>& backend
     dialog->open();
 }
 
-void ExportController::exportTo(const QString& path, ExportFormat format, const std::shared_ptr<Backend>& backend)
+void ExportController::exportTo(const QString& path, const ExportOptions& options, const std::shared_ptr<Backend>& backend)
 {
     m_jobs->start<bool>(
         JobRunner::Lane::Long, {}, tr("writing %1").arg(path),
-        [model = m_session->model(), wished = m_session->decisions(), backend, format, pool = m_pool,
+        [model = m_session->model(), wished = m_session->decisions(), backend, options, pool = m_pool,
          calibration = m_calibration, target = path.toStdString()](const JobControl& job) -> Result<bool> {
             QL_TRY(const auto decisions, resolveOutputClips(*backend, *model, wished, calibration.get(), *pool, job));
-            QL_CHECK(exportModel(*backend, *model, decisions, format, target, job));
+            QL_CHECK(exportModel(*backend, *model, decisions, options, target, job));
             return true;
         },
         [this, path](Result<bool> written) {

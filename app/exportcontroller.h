@@ -27,7 +27,7 @@ public:
     void askAndExportModel(const std::shared_ptr<Backend>& backend);
     void askAndExportMetrics(const std::shared_ptr<Backend>& backend);
     /// Without questions; for tests and the questions' answers.
-    void exportTo(const QString& path, ExportFormat format, const std::shared_ptr<Backend>& backend);
+    void exportTo(const QString& path, const ExportOptions& options, const std::shared_ptr<Backend>& backend);
     void metricsTo(const QString& path, const std::shared_ptr<Backend>& backend);
 
 Q_SIGNALS:

@@ -84,7 +84,10 @@ int runPlan(const QStringList& arguments, Context& context)
     const auto decisions = policy->resolve(**model);
     if (!decisions.ok())
         return fail(context, decisions.error());
-    const auto plan = planExport(**model, *decisions, *format);
+    ExportOptions exported = *format;
+    exported.activations = policy->activations;
+    exported.kvCache = policy->kvCache;
+    const auto plan = planExport(**model, *decisions, exported);
     if (!plan.ok())
         return fail(context, plan.error());
     if (const Status refused = options.has("no-fallback") ? refuseFallbacks(*plan) : Status(); !refused.ok())

@@ -61,7 +61,7 @@ void printText(const std::vector<TensorReport>& reports, const std::string& devi
 }
 
 struct Export {
-    ExportFormat format;
+    ExportOptions options;
     std::string path;
 };
 
@@ -114,6 +114,10 @@ Result<Work> workFrom(const Options& options, Context& context)
     QL_TRY(work.exported, exportFrom(options));
     work.refusesFallbacks = options.has("no-fallback");
     QL_TRY(work.policy, policyFrom(options, context));
+    if (work.exported) {
+        work.exported->options.activations = work.policy.activations;
+        work.exported->options.kvCache = work.policy.kvCache;
+    }
     QL_TRY(work.model, Model::open(options.argument(0), options.has("read") ? FileAccess::Read : FileAccess::Map));
     QL_TRY(work.decisions, work.policy.resolve(*work.model));
     QL_TRY(work.selected, selectTensors(*work.model, options.text("tensor")));
@@ -144,8 +148,8 @@ void tellDifferences(const ExportPlan& plan, Context& context)
 
 Status carryOutExport(const Work& work, Backend& backend, Context& context)
 {
-    QL_TRY(const ExportPlan plan, planExport(*work.model, work.decisions, work.exported->format));
-    QL_CHECK(exportModel(backend, *work.model, work.decisions, work.exported->format, work.exported->path,
+    QL_TRY(const ExportPlan plan, planExport(*work.model, work.decisions, work.exported->options));
+    QL_CHECK(exportModel(backend, *work.model, work.decisions, work.exported->options, work.exported->path,
                          progressJob(context, "writing " + work.exported->path)));
     tellDifferences(plan, context);
     return {};
@@ -156,7 +160,7 @@ Status checkFallbacks(const Work& work)
 {
     if (!work.exported || !work.refusesFallbacks)
         return {};
-    QL_TRY(const ExportPlan plan, planExport(*work.model, work.decisions, work.exported->format));
+    QL_TRY(const ExportPlan plan, planExport(*work.model, work.decisions, work.exported->options));
     return refuseFallbacks(plan);
 }
 

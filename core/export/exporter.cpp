@@ -257,8 +257,9 @@ Status refuseFallbacks(const ExportPlan& plan)
     return {};
 }
 
-Result<ExportPlan> planExport(const Model& model, const std::vector<Decision>& decisions, ExportFormat format)
+Result<ExportPlan> planExport(const Model& model, const std::vector<Decision>& decisions, const ExportOptions& options)
 {
+    const ExportFormat format = options.format;
     if (format == ExportFormat::Gguf)
         return planGguf(model, decisions);
     QL_TRY(const Planned planned, planFile(model, decisions, format));
@@ -283,13 +284,13 @@ Result<ExportPlan> planExport(const Model& model, const std::vector<Decision>& d
     return plan;
 }
 
-Status exportModel(Backend& backend, const Model& model, const std::vector<Decision>& decisions, ExportFormat format,
-                   const std::string& target, const JobControl& job)
+Status exportModel(Backend& backend, const Model& model, const std::vector<Decision>& decisions,
+                   const ExportOptions& options, const std::string& target, const JobControl& job)
 {
     QL_CHECK(model.checkUnchanged());
-    if (format == ExportFormat::Gguf)
+    if (options.format == ExportFormat::Gguf)
         return exportGguf(backend, model, decisions, target, job);
-    QL_TRY(Planned planned, planFile(model, decisions, format));
+    QL_TRY(Planned planned, planFile(model, decisions, options.format));
     return ExportRun(backend, model, decisions, job).run(planned.writer, planned.layout.parts, target);
 }
 

@@ -22,6 +22,20 @@ std::string_view exportFormatName(ExportFormat format); ///< "dequantized", "cod
 std::optional<ExportFormat> exportFormatFromName(std::string_view name);
 std::string exportFormatNames(); ///< all of them, for messages: "dequantized, codes, ..."
 
+/// What is to be written, apart from the decisions; a format alone means its usual settings.
+struct ExportOptions {
+    ExportOptions(ExportFormat wished = ExportFormat::Dequantized) : format(wished) {}
+
+    ExportFormat format;
+    uint64_t shardBytes = 5'000'000'000; ///< most tensor data in one file of a folder; larger tensors have their own
+    int part = 0;                        ///< from 1: only that share of `parts`; 0: everything
+    int parts = 1;                       ///< processes that share the work
+    bool gptqV2 = false;                 ///< GPTQ zero points as they are, not less one
+    bool replace = false;                ///< a folder that is there already may be replaced
+    ActivationPolicy activations;        ///< for formats whose configuration can say them
+    KvPolicy kvCache;
+};
+
 struct PlanEntry {
     std::string tensor;
     Decision decision;
@@ -33,6 +47,7 @@ struct PlanEntry {
 
 struct ExportPlan {
     ExportFormat format = ExportFormat::Dequantized;
+    bool folder = false; ///< the target is a folder; else one file
     std::vector<PlanEntry> entries;
     std::vector<std::string> warnings;
     uint64_t fileBytes = 0;  ///< exactly what will be written, headers included
@@ -41,7 +56,8 @@ struct ExportPlan {
 };
 
 /// What would be written; touches nothing.
-Result<ExportPlan> planExport(const Model& model, const std::vector<Decision>& decisions, ExportFormat format);
+Result<ExportPlan> planExport(const Model& model, const std::vector<Decision>& decisions,
+                              const ExportOptions& options);
 
 /// SchemeConflict with the first fallback of a plan, for those who want the schemes they asked for or nothing.
 Status refuseFallbacks(const ExportPlan& plan);
@@ -68,8 +84,8 @@ Status addOutputErrors(Backend& backend, const Model& model, const std::vector<D
                        const JobControl& job, std::vector<TensorReport>& reports);
 
 /// Writes the checkpoint atomically and verifies it by reopening before it gets its name.
-Status exportModel(Backend& backend, const Model& model, const std::vector<Decision>& decisions, ExportFormat format,
-                   const std::string& target, const JobControl& job);
+Status exportModel(Backend& backend, const Model& model, const std::vector<Decision>& decisions,
+                   const ExportOptions& options, const std::string& target, const JobControl& job);
 
 /// One row per tensor and a total; the columns and keys of the command line's `quantize --json`. Output errors have
 /// theirs (output_rel_error, output_sqnr_db, basis) where any are known.
