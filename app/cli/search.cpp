@@ -26,6 +26,7 @@ void describe(Options& options)
         .value("groups", "N,N,...", "try each candidate with each of these group sizes")
         .value("clips", "C,C,...", "and with each of these clip methods: minmax, mse, percentile:99.9, output ...")
         .value("policy", "FILE", "a policy whose locks and float formats stay")
+        .flag("embeddings", "search embeddings and output head too, which otherwise stay as stored")
         .flag("share-groups", "q, k and v share a scheme, gate and up too")
         .value("calibration", "FILE", "calibration, importance matrix or activation dump")
         .value("text", "FILE", "text for kl; the bundled held-out text without it")
@@ -72,6 +73,7 @@ Result<SensitivityRequest> requestFrom(const Options& options, Context& context)
         return Error{ErrorCode::InvalidArgument,
                      "unknown measure \"" + options.text("measure") + "\"; known: weight, weight-size, output, kl", "--measure"};
     request.measure = *measure;
+    request.embeddings = options.has("embeddings");
     QL_TRY(request.candidates, candidatesFrom(options));
     QL_TRY(const int64_t memory, options.integer("memory", 1, int64_t(1) << 24));
     request.attributionBytes = uint64_t(memory) << 20;

@@ -214,9 +214,8 @@ std::string BudgetSearch::stepText(int part, const Allocation& found) const
            " % of the error";
 }
 
-Policy BudgetSearch::policyOf(const Allocation& found) const
+Policy BudgetSearch::policyOf(const Allocation& found, Policy policy) const
 {
-    Policy policy = m_policy;
     policy.modelFingerprint = m_table->modelFingerprint;
     policy.name = formatSignificant(bitsPerWeight(found.bytes)) + " bits per weight by " +
                   std::string(measureLabel(m_table->measure));

@@ -37,7 +37,9 @@ public:
 
     /// The policy that was given, with an override for every tensor that was searched; its note says what the step to
     /// more bytes would cost.
-    Policy policyOf(const Allocation& found) const;
+    Policy policyOf(const Allocation& found) const { return policyOf(found, m_policy); }
+    /// The same with what else another policy says, which binds the same tensors.
+    Policy policyOf(const Allocation& found, Policy base) const;
     /// "the next step up, int5, costs 12.0 MB for 0.4 % of the error"; "nothing larger is better".
     std::string stepText(int part, const Allocation& found) const;
     /// Where decisions lie beside the front; nothing when one of their schemes was not measured.

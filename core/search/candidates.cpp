@@ -37,16 +37,20 @@ double unitFactor(const std::string& unit)
 
 } // namespace
 
+Scheme candidateOf(Format format)
+{
+    Scheme scheme = Scheme::defaultsFor(format);
+    if (traits(format).kind == FormatKind::Integer)
+        scheme.clip = ClipMethod::Mse;
+    return scheme;
+}
+
 std::vector<Scheme> defaultCandidates()
 {
     std::vector<Scheme> schemes;
     for (const FormatTraits& row : schemeTable()) {
-        if (row.kind != FormatKind::Integer && row.format != Format::NF4)
-            continue;
-        Scheme scheme = Scheme::defaultsFor(row.format);
-        if (row.kind == FormatKind::Integer)
-            scheme.clip = ClipMethod::Mse;
-        schemes.push_back(scheme);
+        if (row.kind == FormatKind::Integer || row.format == Format::NF4)
+            schemes.push_back(candidateOf(row.format));
     }
     return schemes;
 }

@@ -10,7 +10,9 @@
 
 namespace ql {
 
-/// Every integer format of the scheme table, clipped by MSE, and NF4.
+/// The format as a search tries it: its usual settings, integers clipped by MSE.
+Scheme candidateOf(Format format);
+/// Every integer format of the scheme table and NF4.
 std::vector<Scheme> defaultCandidates();
 /// "int4,group=32;int8,channel;nf4". Errors of Scheme::parse naming the candidate; EmptySelection without any.
 Result<std::vector<Scheme>> parseCandidates(std::string_view text);

@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Which candidates a search may choose from for each tensor.
+#include "core/search/costplan.h"
+
 #include "core/quant/schemetable.h"
-#include "core/search/sensitivity.h"
 
 #include <algorithm>
 #include <array>
@@ -42,14 +43,6 @@ std::string shareKeyOf(const TensorInfo& tensor)
     return (end == std::string::npos ? std::string() : tensor.name.substr(0, end)) + " " + key;
 }
 
-bool binds(const Decision& decision)
-{
-    if (decision.source == Decision::Source::Override && decision.locked)
-        return true;
-    const bool said = decision.source == Decision::Source::Override || decision.source == Decision::Source::Rule;
-    return said && decision.fallback.empty() && decision.scheme.keepsFloat();
-}
-
 CostTable::Cell cellOf(const TensorInfo& tensor, const Scheme& scheme, int candidate)
 {
     return {scheme, candidate, storedBytes(scheme, tensor.rows(), tensor.cols()), 0};
@@ -58,8 +51,10 @@ CostTable::Cell cellOf(const TensorInfo& tensor, const Scheme& scheme, int candi
 CostTable::Row keptRow(const TensorInfo& tensor, const Decision& decision, CostTable::State state, std::string because)
 {
     CostTable::Row row{state, decision.asStored, std::move(because), {}, {cellOf(tensor, decision.scheme, -1)}};
-    if (decision.asStored)
+    if (decision.asStored) {
         row.cells[0].bytes = tensor.bytes;
+        row.cells[0].measured = true;
+    }
     return row;
 }
 
@@ -74,9 +69,10 @@ bool fits(const Scheme& scheme, const TensorInfo& tensor, const Calibration* cal
 CostTable::Row rowFor(const TensorInfo& tensor, const Decision& decision, const SensitivityRequest& request)
 {
     using State = CostTable::State;
-    if (decision.source == Decision::Source::HighPrecision)
+    const bool wanted = request.embeddings && (tensor.role == TensorRole::Embedding || tensor.role == TensorRole::LmHead);
+    if (decision.source == Decision::Source::HighPrecision && !wanted)
         return keptRow(tensor, decision, State::Kept, decision.because);
-    if (binds(decision))
+    if (bindsSearch(decision))
         return keptRow(tensor, decision, State::Locked, decision.locked ? "locked" : decision.because);
     if (!dtypeInfo(tensor.dtype).decodable || !tensor.isMatrix())
         return keptRow(tensor, decision, State::Kept, decision.fallback.empty() ? decision.because : decision.fallback);
@@ -112,7 +108,62 @@ void addSharedLocks(const SensitivityRequest& request, CostTable& table)
     }
 }
 
+/// What was asked for: a limit by output error is found for each tensor.
+Scheme askedOf(const CostTable& table, const CostTable::Cell& cell)
+{
+    return cell.candidate >= 0 ? table.candidates[size_t(cell.candidate)] : cell.scheme.normalized();
+}
+
+Status checkCalibration(const SensitivityRequest& request, bool needed)
+{
+    if (!needed || request.calibration)
+        return {};
+    return Error{ErrorCode::CalibrationInvalid, "output errors need a calibration: calibrate, or load one",
+                 request.model->path()};
+}
+
+Status checkNetwork(const SensitivityRequest& request)
+{
+    if (request.measure != SearchMeasure::Kl || request.network)
+        return {};
+    return Error{ErrorCode::InvalidArgument, "the divergence needs a network to run", request.model->path()};
+}
+
 } // namespace
+
+bool bindsSearch(const Decision& decision)
+{
+    if (decision.source == Decision::Source::Override && decision.locked)
+        return true;
+    const bool said = decision.source == Decision::Source::Override || decision.source == Decision::Source::Rule;
+    return said && decision.fallback.empty() && decision.scheme.keepsFloat();
+}
+
+void takeKnown(const SensitivityRequest& request, CostTable& table)
+{
+    for (const Shared<CostTable>& known : request.known) {
+        if (known->measure != table.measure || known->modelFingerprint != table.modelFingerprint)
+            continue;
+        for (size_t i = 0; i < table.rows.size(); ++i) {
+            CostTable::Row& row = table.rows[i];
+            for (CostTable::Cell& cell : row.cells) {
+                if (cell.measured || known->rows[i].asStored)
+                    continue;
+                const auto& cells = known->rows[i].cells;
+                const auto found = std::find_if(cells.begin(), cells.end(), [&, asked = askedOf(table, cell)](const auto& other) {
+                    return other.measured && askedOf(*known, other) == asked;
+                });
+                if (found == cells.end())
+                    continue;
+                cell.scheme = found->scheme;
+                cell.error = found->error;
+                cell.measured = true;
+                row.basis = known->rows[i].basis;
+            }
+        }
+        table.tokens = std::max(table.tokens, known->tokens);
+    }
+}
 
 std::string_view measureName(SearchMeasure measure)
 {
@@ -139,11 +190,8 @@ Result<CostTable> planCosts(const SensitivityRequest& request)
         QL_CHECK(scheme.check());
         byOutput |= scheme.clip == ClipMethod::Output;
     }
-    if (byOutput && !request.calibration)
-        return Error{ErrorCode::CalibrationInvalid,
-                     "output errors need a calibration: calibrate, or load one", request.model->path()};
-    if (request.measure == SearchMeasure::Kl && !request.network)
-        return Error{ErrorCode::InvalidArgument, "the divergence needs a network to run", request.model->path()};
+    QL_CHECK(checkCalibration(request, byOutput));
+    QL_CHECK(checkNetwork(request));
     QL_TRY(const std::vector<Decision> decisions, request.policy.resolve(*request.model));
     CostTable table;
     table.measure = request.measure;
@@ -156,7 +204,42 @@ Result<CostTable> planCosts(const SensitivityRequest& request)
         table.shareKeys.push_back(shareKeyOf(tensors[i]));
     }
     addSharedLocks(request, table);
+    takeKnown(request, table);
     return table;
+}
+
+Result<PolicyPlan> planPolicies(const SensitivityRequest& request, std::span<const Policy> policies)
+{
+    QL_CHECK(checkCalibration(request, request.measure == SearchMeasure::Output));
+    QL_CHECK(checkNetwork(request));
+    const std::vector<TensorInfo>& tensors = request.model->tensors();
+    PolicyPlan plan;
+    plan.table.measure = request.measure;
+    plan.table.modelFingerprint = request.model->fingerprint();
+    plan.table.rows.resize(tensors.size());
+    plan.table.shareKeys.resize(tensors.size());
+    for (const Policy& policy : policies) {
+        QL_TRY(const std::vector<Decision> decisions, policy.resolve(*request.model));
+        std::vector<int>& cells = plan.cells.emplace_back();
+        for (size_t i = 0; i < tensors.size(); ++i) {
+            const Scheme scheme = decisions[i].scheme.normalized();
+            std::vector<CostTable::Cell>& row = plan.table.rows[i].cells;
+            if (decisions[i].asStored) {
+                cells.push_back(PolicyPlan::kAsStored);
+            } else if (!fits(scheme, tensors[i], request.calibration.get())) {
+                cells.push_back(PolicyPlan::kUnknown);
+            } else {
+                const auto found = std::find_if(row.begin(), row.end(), [&](const auto& cell) { return cell.scheme == scheme; });
+                cells.push_back(int(found - row.begin()));
+                if (found == row.end())
+                    row.push_back(cellOf(tensors[i], scheme, -1));
+            }
+        }
+    }
+    for (CostTable::Row& row : plan.table.rows)
+        row.asStored = row.cells.empty();
+    takeKnown(request, plan.table);
+    return plan;
 }
 
 } // namespace ql

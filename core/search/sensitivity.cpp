@@ -4,6 +4,7 @@
 
 #include "core/calibration/outputerror.h"
 #include "core/compute/slabs.h"
+#include "core/search/costplan.h"
 
 #include <algorithm>
 #include <chrono>
@@ -20,6 +21,19 @@ public:
     {
     }
 
+    Status measure(const JobControl& job)
+    {
+        const bool runs = m_table.measure == SearchMeasure::Kl;
+        QL_CHECK(measureWeights(runs ? JobControl{job.stop, {}} : job));
+        if (!runs)
+            return {};
+        QL_CHECK(measureDivergences(job));
+        for (CostTable::Row& row : m_table.rows)
+            row.basis = row.asStored ? "" : "kl";
+        return {};
+    }
+
+private:
     /// Tensor by tensor, all candidates of one while its pages are warm.
     Status measureWeights(const JobControl& job)
     {
@@ -44,23 +58,30 @@ public:
         for (const CostTable::Row& row : m_table.rows)
             rounds = std::max(rounds, row.asStored ? 0 : row.cells.size());
         for (size_t round = 0; round < rounds; ++round) {
-            const auto found = attribute(m_backend, evaluationOf(round), m_request.attributionBytes, m_pool,
+            const EvaluationRequest evaluation = evaluationOf(round);
+            if (evaluation.policy.tensors.empty())
+                continue;
+            const auto found = attribute(m_backend, evaluation, m_request.attributionBytes, m_pool,
                                          passOf(job, int(round), int(rounds)));
-            if (!found.ok() && found.error().code == ErrorCode::EmptySelection)
-                continue; // everything in this round keeps its values
-            if (!found.ok())
+            // An empty selection: everything in this round keeps its values.
+            if (!found.ok() && found.error().code != ErrorCode::EmptySelection)
                 return found.error();
-            m_table.tokens = (*found)->tokens;
-            for (const Attribution::Entry& entry : (*found)->entries)
-                m_table.rows[size_t(entry.tensor)].cells[round].error = entry.kl.value;
+            if (found.ok()) {
+                m_table.tokens = (*found)->tokens;
+                for (const Attribution::Entry& entry : (*found)->entries)
+                    m_table.rows[size_t(entry.tensor)].cells[round].error = entry.kl.value;
+            }
+            for (CostTable::Row& row : m_table.rows) {
+                if (round < row.cells.size())
+                    row.cells[round].measured = true;
+            }
         }
         return {};
     }
 
-private:
     bool needsWeights(const CostTable::Cell& cell) const
     {
-        return m_request.measure != SearchMeasure::Kl || cell.scheme.clip == ClipMethod::Output;
+        return !cell.measured && (m_request.measure != SearchMeasure::Kl || cell.scheme.clip == ClipMethod::Output);
     }
 
     /// Bytes that measuring a row reads.
@@ -92,6 +113,7 @@ private:
                 QL_CHECK(measureOutput(view, *input, row, cell, inner));
             else if (m_request.measure != SearchMeasure::Kl)
                 QL_CHECK(measureWeight(view, info, row, cell, inner));
+            cell.measured = m_request.measure != SearchMeasure::Kl;
             m_done += info.bytes;
             job.report(m_done, m_total);
         }
@@ -135,7 +157,7 @@ private:
         request.policy.defaultScheme = Scheme::defaultsFor(Format::F32);
         for (size_t i = 0; i < m_table.rows.size(); ++i) {
             const CostTable::Row& row = m_table.rows[i];
-            if (!row.asStored && round < row.cells.size())
+            if (!row.asStored && round < row.cells.size() && !row.cells[round].measured)
                 request.policy.tensors[m_model.tensors()[i].name].scheme = row.cells[round].scheme;
         }
         return request;
@@ -158,7 +180,7 @@ void dropOverflows(CostTable& table, const Model& model)
             continue;
         std::erase_if(row.cells, [](const CostTable::Cell& cell) { return !std::isfinite(cell.error); });
         if (row.cells.empty())
-            row = {CostTable::State::Kept, true, "every candidate overflows", {}, {{{}, -1, model.tensors()[i].bytes, 0}}};
+            row = {CostTable::State::Kept, true, "every candidate overflows", {}, {{{}, -1, model.tensors()[i].bytes, 0, true}}};
     }
 }
 
@@ -170,16 +192,36 @@ Result<Shared<CostTable>> measureCosts(Backend& backend, const SensitivityReques
     const auto started = std::chrono::steady_clock::now();
     QL_TRY(CostTable table, planCosts(request));
     table.device = backend.info().name;
-    CostMeter meter(backend, request, table, pool);
-    QL_CHECK(meter.measureWeights(request.measure == SearchMeasure::Kl ? JobControl{job.stop, {}} : job));
-    if (request.measure == SearchMeasure::Kl) {
-        QL_CHECK(meter.measureDivergences(job));
-        for (CostTable::Row& row : table.rows)
-            row.basis = row.asStored ? "" : "kl";
-    }
+    QL_CHECK(CostMeter(backend, request, table, pool).measure(job));
     dropOverflows(table, *request.model);
     table.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
     return Shared<CostTable>(std::make_shared<CostTable>(std::move(table)));
+}
+
+Result<PolicyCosts> measurePolicies(Backend& backend, const SensitivityRequest& request, std::span<const Policy> policies,
+                                    ThreadPool& pool, const JobControl& job)
+{
+    QL_TRY(PolicyPlan plan, planPolicies(request, policies));
+    plan.table.device = backend.info().name;
+    QL_CHECK(CostMeter(backend, request, plan.table, pool).measure(job));
+    PolicyCosts found;
+    for (const std::vector<int>& cells : plan.cells) {
+        PolicyCosts::Cost sum;
+        bool known = true;
+        for (size_t i = 0; i < cells.size(); ++i) {
+            if (cells[i] == PolicyPlan::kAsStored) {
+                sum.bytes += request.model->tensors()[i].bytes;
+            } else if (cells[i] == PolicyPlan::kUnknown) {
+                known = false;
+            } else {
+                sum.bytes += plan.table.rows[i].cells[size_t(cells[i])].bytes;
+                sum.error += plan.table.rows[i].cells[size_t(cells[i])].error;
+            }
+        }
+        found.costs.push_back(known && std::isfinite(sum.error) ? std::optional(sum) : std::nullopt);
+    }
+    found.table = std::make_shared<CostTable>(std::move(plan.table));
+    return found;
 }
 
 } // namespace ql

@@ -8,6 +8,7 @@
 #include "core/evaluation/evaluation.h"
 
 #include <optional>
+#include <span>
 
 namespace ql {
 
@@ -30,6 +31,7 @@ struct CostTable {
         int candidate = -1; ///< index into candidates; -1: what a lock or the policy demands
         uint64_t bytes = 0;
         double error = 0;
+        bool measured = false; ///< else the error is still to come
     };
     enum class State : uint8_t { Searched, Locked, Kept };
     struct Row {
@@ -59,9 +61,15 @@ struct SensitivityRequest {
     std::shared_ptr<const Network> network;         ///< for Kl
     SequenceSet sequences;                          ///< for Kl
     uint64_t attributionBytes = uint64_t(1) << 30;  ///< for hidden states
+    bool embeddings = false; ///< embeddings and output head are searched too, instead of staying as stored by default
+    /// Tables of the same model, calibration and sequences; what they know by the same measure is not measured again.
+    std::vector<Shared<CostTable>> known;
 };
 
-/// Rows with the cells that are to be measured, sizes filled in. Candidates that do not fit a tensor are left out of
+/// Whether a search leaves this tensor as decided: it is locked, or a rule or override keeps it in a float format.
+bool bindsSearch(const Decision& decision);
+
+/// Rows with the cells that are to be measured, sizes and known errors filled in. Candidates that do not fit a tensor are left out of
 /// its row; where none fits it is kept. EmptySelection without candidates, Scheme errors, Policy::resolve's,
 /// CalibrationInvalid when a calibration is missing.
 Result<CostTable> planCosts(const SensitivityRequest& request);
@@ -70,5 +78,18 @@ Result<CostTable> planCosts(const SensitivityRequest& request);
 /// overflow are left out. Errors name the tensor.
 Result<Shared<CostTable>> measureCosts(Backend& backend, const SensitivityRequest& request, ThreadPool& pool,
                                        const JobControl& job);
+
+/// What whole policies cost, whichever schemes they use.
+struct PolicyCosts {
+    struct Cost {
+        uint64_t bytes = 0;
+        double error = 0;
+    };
+    std::vector<std::optional<Cost>> costs; ///< one per policy; nothing where a scheme overflows or needs a calibration
+    Shared<CostTable> table;                ///< of their schemes; no candidates
+};
+/// By the request's measure; its policy and candidates do not matter. Errors as of measureCosts.
+Result<PolicyCosts> measurePolicies(Backend& backend, const SensitivityRequest& request, std::span<const Policy> policies,
+                                    ThreadPool& pool, const JobControl& job);
 
 } // namespace ql
