@@ -27,6 +27,7 @@ constexpr Verb kVerbs[] = {
      "MODEL (--target-bpw X | --target-size S) [--measure weight|weight-size|output|kl] [--calibration C] [--candidates S;S;...] "
      "[--policy P] [--share-groups] [--front] [--out P.json] [--json]",
      "the policy with the smallest error within a size, and why", runSearch},
+    {"diff", "A B [--tensor RE] [--csv F] [--json]", "how far the tensors of model B are from those of model A", runDiff},
     {"devices", "[--json]", "OpenCL devices, self-test results, the one that is used", runDevices},
     {"bench", "[--values N] [--repeats N] [--json]", "speed figures of this machine, as ratios to its read bandwidth", runBench},
     {"tokenize", "MODEL [--text F] [--decode IDS] [--no-special] [--json]", "token ids of a text, or text of token ids",

@@ -41,6 +41,7 @@ int fail(Context& context, const Error& error);
 int runInspect(const QStringList& arguments, Context& context);
 int runStats(const QStringList& arguments, Context& context);
 int runQuantize(const QStringList& arguments, Context& context);
+int runDiff(const QStringList& arguments, Context& context);
 int runPlan(const QStringList& arguments, Context& context);
 int runEvaluate(const QStringList& arguments, Context& context);
 int runCalibrate(const QStringList& arguments, Context& context);

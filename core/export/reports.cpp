@@ -3,6 +3,7 @@
 // Measuring a model tensor by tensor, and the figures as CSV and JSON.
 #include "core/export/exporter.h"
 
+#include "core/base/csv.h"
 #include "core/base/format.h"
 
 #include <nlohmann/json.hpp>
@@ -30,16 +31,6 @@ void addFigures(nlohmann::ordered_json& json, const ErrorMetrics& metrics)
     json["mean_abs_error"] = number(metrics.meanAbsError());
     json["cosine"] = number(metrics.cosine());
     json["bytes"] = metrics.bytes;
-}
-
-std::string csvField(const std::string& text)
-{
-    if (text.find_first_of(",\"\n") == std::string::npos)
-        return text;
-    std::string quoted = "\"";
-    for (const char c : text)
-        quoted += c == '"' ? "\"\"" : std::string(1, c);
-    return quoted + "\"";
 }
 
 /// Metrics of a tensor whose bytes do not change.

@@ -5,11 +5,9 @@
 #pragma once
 
 #include "core/nn/network.h"
+#include "core/nn/roworder.h"
 
 namespace ql {
-
-/// How rows of a stored matrix lie, compared with the order that the arithmetic wants.
-enum class RowOrder : uint8_t { AsStored, PairedRotary, PerHead };
 
 struct LinearPlan {
     int site = -1;

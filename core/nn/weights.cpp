@@ -13,29 +13,13 @@ namespace {
 constexpr int64_t kValuesAtOnce = 1 << 20;
 constexpr uint64_t kKeptBytes = 4 << 20; ///< pages of larger tensors are given back, so that models may exceed memory
 
-/// Where the row that belongs at `row` is stored.
-int64_t storedRow(const LinearPlan& plan, int64_t row)
-{
-    const int64_t perHead = plan.rows / plan.heads;
-    if (plan.order == RowOrder::PairedRotary) {
-        // Neighbours 2t and 2t + 1 of a head are rows t and t + half.
-        const int64_t at = row % perHead;
-        const int64_t half = perHead / 2;
-        return row - at + (at < half ? 2 * at : 2 * (at - half) + 1);
-    }
-    // Per head q, k, v to all q, all k, all v.
-    const int64_t dim = perHead / 3;
-    const int64_t part = row / (plan.heads * dim);
-    const int64_t head = row / dim % plan.heads;
-    return head * perHead + part * dim + row % dim;
-}
-
 /// Puts rows in order in place, one cycle of the permutation after another.
 void reorder(const LinearPlan& plan, std::span<float> values)
 {
     if (plan.order == RowOrder::AsStored)
         return;
     const size_t width = values.size() / size_t(plan.rows);
+    const auto sourceOf = [&](int64_t row) { return storedRow(plan.order, plan.heads, plan.rows, row); };
     const auto rowAt = [&](int64_t row) { return values.begin() + row * int64_t(width); };
     std::vector<bool> done(static_cast<size_t>(plan.rows));
     std::vector<float> kept(width);
@@ -44,7 +28,7 @@ void reorder(const LinearPlan& plan, std::span<float> values)
             continue;
         std::copy_n(rowAt(start), width, kept.begin());
         int64_t row = start;
-        for (int64_t from = storedRow(plan, row); from != start; row = from, from = storedRow(plan, row)) {
+        for (int64_t from = sourceOf(row); from != start; row = from, from = sourceOf(row)) {
             std::copy_n(rowAt(from), width, rowAt(row));
             done[size_t(row)] = true;
         }

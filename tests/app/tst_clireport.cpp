@@ -1,0 +1,104 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The verbs that compare and report, run in this process: tables, JSON keys, files, one-line errors.
+#include "app/cli/commandline.h"
+
+#include <nlohmann/json.hpp>
+
+#include <QFile>
+#include <QTemporaryDir>
+#include <QTest>
+
+#include <sstream>
+
+using namespace ql;
+using nlohmann::json;
+
+namespace {
+
+struct Run {
+    int code = 0;
+    std::string out, err;
+};
+
+const QString kModel = QStringLiteral(QL_RESOURCES "/models/loupe-3m");
+const QString kOther = QStringLiteral(QL_RESOURCES "/models/loupe-3m-outliers");
+
+Run run(const QStringList& arguments)
+{
+    std::ostringstream out, err;
+    cli::Context context{out, err, false, {}, {}};
+    Run result;
+    result.code = cli::runCommandLine(arguments, context);
+    result.out = out.str();
+    result.err = err.str();
+    return result;
+}
+
+QByteArray contentOf(const QString& path)
+{
+    QFile file(path);
+    return file.open(QIODevice::ReadOnly) ? file.readAll() : QByteArray();
+}
+
+} // namespace
+
+class TestCliReport : public QObject
+{
+    Q_OBJECT
+    QTemporaryDir m_folder;
+
+private Q_SLOTS:
+    void diffSortsByRelativeErrorAndSucceedsWhereModelsDiffer()
+    {
+        const Run result = run({"diff", kModel, kOther});
+        QCOMPARE(result.code, 0);
+        QVERIFY(result.err.empty());
+        const QStringList lines = QString::fromStdString(result.out).split('\n');
+        QVERIFY(lines[0].contains("rel. error"));
+        QVERIFY(lines[1].contains("layernorm")); // outliers are planted in the norms
+        QVERIFY(result.out.find("39 tensors compared, 11 of them equal") != std::string::npos);
+    }
+
+    void diffOfAModelWithItselfFindsNothing()
+    {
+        const json document = json::parse(run({"diff", kModel, kModel, "--json"}).out);
+        QVERIFY(document.at("total").at("compared") == document.at("total").at("equal"));
+        QCOMPARE(document.at("total").at("rel_error").get<double>(), 0.0);
+        QVERIFY(document.at("total").at("sqnr_db").is_null());
+        QVERIFY(document.at("a").at("fingerprint") == document.at("b").at("fingerprint"));
+    }
+
+    void diffLooksAtTheTensorsAskedFor()
+    {
+        const QString csv = m_folder.filePath("diff.csv");
+        const json document = json::parse(run({"diff", kModel, kOther, "--tensor", "q_proj", "--csv", csv, "--json"}).out);
+        QCOMPARE(document.at("tensors").size(), size_t(4));
+        for (const json& tensor : document.at("tensors"))
+            QVERIFY(tensor.at("rel_error").get<double>() > 0.1);
+        QCOMPARE(contentOf(csv).count('\n'), 5);
+    }
+
+    void mistakesGetOneLine_data()
+    {
+        QTest::addColumn<QStringList>("arguments");
+        QTest::addColumn<QString>("says");
+        QTest::newRow("diff: one model") << QStringList{"diff", kModel} << "missing";
+        QTest::newRow("diff: no such file") << QStringList{"diff", kModel, "/nowhere"} << "/nowhere";
+        QTest::newRow("diff: no tensor") << QStringList{"diff", kModel, kOther, "--tensor", "zebra"} << "zebra";
+        QTest::newRow("diff: bad pattern") << QStringList{"diff", kModel, kOther, "--tensor", "("} << "regular expression";
+    }
+    void mistakesGetOneLine()
+    {
+        QFETCH(QStringList, arguments);
+        QFETCH(QString, says);
+        const Run result = run(arguments);
+        QCOMPARE(result.code, 2);
+        QVERIFY(result.out.empty());
+        QCOMPARE(std::count(result.err.begin(), result.err.end(), '\n'), 1);
+        QVERIFY2(QString::fromStdString(result.err).contains(says), result.err.c_str());
+    }
+};
+
+QTEST_GUILESS_MAIN(TestCliReport)
+#include "tst_clireport.moc"
