@@ -3,6 +3,7 @@
 #include "core/policy/policy.h"
 
 #include "core/policy/rulematcher.h"
+#include "core/policy/sharing.h"
 #include "core/quant/schemetable.h"
 
 namespace ql {
@@ -105,6 +106,8 @@ Result<std::vector<Decision>> Policy::resolve(const Model& model) const
         }
         decisions.push_back(checked(std::move(decision), tensor));
     }
+    if (share)
+        shareDecisions(model, decisions);
     return decisions;
 }
 

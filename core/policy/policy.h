@@ -5,6 +5,7 @@
 
 #include "core/model/model.h"
 #include "core/policy/runtimepolicy.h"
+#include "core/policy/shapepattern.h"
 #include "core/quant/scheme.h"
 
 #include <map>
@@ -14,12 +15,14 @@
 
 namespace ql {
 
+/// Applies to tensors that fulfil all of its conditions.
 struct Rule {
-    std::string match;             ///< regular expression, searched in the tensor name; empty when roles are given
-    std::vector<TensorRole> roles; ///< any of these; empty when `match` is given
+    std::string match;             ///< regular expression, searched in the tensor name; empty: any name
+    std::vector<TensorRole> roles; ///< any of these; empty: any role
     int firstLayer = -1, lastLayer = -1; ///< inclusive range, -1: no limit
     Scheme scheme;
     std::string note;
+    ShapePattern shape{}; ///< of rows and columns
     friend bool operator==(const Rule&, const Rule&) = default;
 };
 
@@ -49,12 +52,13 @@ struct Policy {
     std::map<std::string, Override> tensors;
     ActivationPolicy activations; ///< at linear inputs while the model runs
     KvPolicy kvCache;
+    bool share = false; ///< tensors that run as one matrix share a scheme (sharing.h)
 
     friend bool operator==(const Policy&, const Policy&) = default;
 
     /// One decision per tensor of `model`, in its order: override, first rule that matches, then the default; norms,
     /// biases, embeddings, output head and everything that is not a matrix stay as stored unless a rule or override
-    /// says otherwise. PolicyBadRule for a broken regular expression.
+    /// says otherwise; then, with `share`, siblings meet. PolicyBadRule for a broken regular expression.
     Result<std::vector<Decision>> resolve(const Model& model) const;
 
     /// PolicySyntax with the line, JsonDuplicateKey, PolicyVersion, PolicyBadRule; unknown keys go to `warnings`.

@@ -71,21 +71,25 @@ std::string rolesText(const std::vector<TensorRole>& roles)
     return text;
 }
 
-Status parseLayers(const std::string& text, int& first, int& last, const std::string& where)
+Status parseLayers(const std::string& text, int& first, int& last, const std::string& where, bool open)
 {
     const char* end = text.data() + text.size();
     auto read = std::from_chars(text.data(), end, first);
     last = first;
-    if (read.ec == std::errc() && read.ptr != end && *read.ptr == '-')
+    const bool endless = open && read.ec == std::errc() && std::string_view(read.ptr, end) == "-";
+    if (endless)
+        last = -1;
+    else if (read.ec == std::errc() && read.ptr != end && *read.ptr == '-')
         read = std::from_chars(read.ptr + 1, end, last);
-    if (read.ec != std::errc() || read.ptr != end || first < 0 || last < first)
+    if (read.ec != std::errc() || (read.ptr != end && !endless) || first < 0 || (last < first && !endless))
         return Error{ErrorCode::PolicyBadRule, "\"layers\" must be like \"3\" or \"0-3\", not \"" + text + "\"", where};
     return {};
 }
 
 std::string layersText(int first, int last)
 {
-    return last == first ? std::to_string(first) : std::to_string(first) + "-" + std::to_string(last);
+    const std::string from = std::to_string(first);
+    return last == first ? from : last < 0 ? from + "-" : from + "-" + std::to_string(last);
 }
 
 } // namespace ql

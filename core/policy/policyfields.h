@@ -7,6 +7,9 @@
 #include "core/io/json.h"
 #include "core/model/role.h"
 #include "core/policy/runtimepolicy.h"
+#include "core/policy/shapepattern.h"
+
+#include <algorithm>
 
 namespace ql {
 
@@ -75,11 +78,11 @@ private:
 
 Result<std::vector<TensorRole>> parseRoles(std::string_view text, const std::string& where);
 std::string rolesText(const std::vector<TensorRole>& roles);
-/// "3" or "0-3", both inclusive. PolicyBadRule.
-Status parseLayers(const std::string& text, int& first, int& last, const std::string& where);
+/// "3" or "0-3", both inclusive; where `open`, "4-" too, whose last is -1. PolicyBadRule.
+Status parseLayers(const std::string& text, int& first, int& last, const std::string& where, bool open = false);
 std::string layersText(int first, int last);
 
-/// "match", "role" and "layers" of a rule.
+/// "match", "role", "layers" and, where the rule has one, "shape".
 template <class Rule>
 Status readSelector(Fields& fields, Rule& rule)
 {
@@ -88,9 +91,20 @@ Status readSelector(Fields& fields, Rule& rule)
     QL_TRY(rule.roles, parseRoles(roles, fields.where()));
     QL_TRY(const std::string layers, fields.text("layers"));
     if (!layers.empty())
-        QL_CHECK(parseLayers(layers, rule.firstLayer, rule.lastLayer, fields.where()));
-    if (rule.match.empty() && rule.roles.empty() && rule.firstLayer < 0)
-        return Error{ErrorCode::PolicyBadRule, "a rule needs \"match\", \"role\" or \"layers\"", fields.where()};
+        QL_CHECK(parseLayers(layers, rule.firstLayer, rule.lastLayer, fields.where(), true));
+    bool shaped = false;
+    if constexpr (requires { rule.shape; }) {
+        QL_TRY(const std::string shape, fields.text("shape"));
+        if (!shape.empty()) {
+            const auto parsed = ShapePattern::parse(shape);
+            if (!parsed.ok())
+                return Error{parsed.error().code, parsed.error().message, fields.where()};
+            rule.shape = *parsed;
+        }
+        shaped = !shape.empty();
+    }
+    if (rule.match.empty() && rule.roles.empty() && rule.firstLayer < 0 && !shaped)
+        return Error{ErrorCode::PolicyBadRule, "a rule needs \"match\", \"role\", \"layers\" or \"shape\"", fields.where()};
     return {};
 }
 
@@ -101,8 +115,14 @@ void writeSelector(const Rule& rule, OrderedJson& json)
         json["match"] = rule.match;
     if (!rule.roles.empty())
         json["role"] = rolesText(rule.roles);
-    if (rule.firstLayer >= 0)
-        json["layers"] = layersText(rule.firstLayer, rule.lastLayer);
+    if (rule.firstLayer >= 0 || rule.lastLayer >= 0)
+        json["layers"] = layersText(std::max(0, rule.firstLayer), rule.lastLayer);
+    if constexpr (requires { rule.shape; }) {
+        // A rule without any condition must still say so.
+        const bool bare = !json.contains("match") && !json.contains("role") && !json.contains("layers");
+        if (!rule.shape.any() || bare)
+            json["shape"] = rule.shape.text();
+    }
 }
 
 /// The values of "activations" and "kv_cache"; errors as Policy::parse.

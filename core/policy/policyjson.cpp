@@ -100,6 +100,11 @@ Result<Policy> parseNamed(std::string_view text, const std::string& file, std::v
         Fields inner(json, places.of("/default", "default"), Places{file, {}, nullptr});
         QL_TRY(policy.defaultScheme, inner.scheme<Scheme>("default"));
     }
+    if (const Json* share = fields.find("share")) {
+        if (!share->is_boolean())
+            return fields.wrongType("share", "true or false");
+        policy.share = share->get<bool>();
+    }
     QL_CHECK(readRules(fields, policy, places));
     QL_CHECK(readTensors(fields, policy, places));
     if (const Json* activations = fields.find("activations")) {
@@ -143,6 +148,8 @@ std::string Policy::toJson() const
     if (!modelFingerprint.empty())
         json["model"]["fingerprint"] = modelFingerprint;
     json["default"] = defaultScheme.text();
+    if (share)
+        json["share"] = true;
     if (!rules.empty()) {
         json["rules"] = OrderedJson::array();
         for (const Rule& rule : rules)

@@ -31,20 +31,38 @@ Result<std::shared_ptr<const QRegularExpression>> RuleMatcher::compile(const std
     return std::make_shared<const QRegularExpression>(limited.isValid() ? limited : plain);
 }
 
-int RuleMatcher::find(const TensorInfo& tensor) const
+bool RuleMatcher::Entry::fits(const TensorInfo& tensor) const
+{
+    if (firstLayer >= 0 && tensor.layer < firstLayer)
+        return false;
+    if (lastLayer >= 0 && (tensor.layer < 0 || tensor.layer > lastLayer))
+        return false;
+    if (!roles.empty() && std::find(roles.begin(), roles.end(), tensor.role) == roles.end())
+        return false;
+    return shape.any() || shape.matches(tensor.rows(), tensor.cols());
+}
+
+std::vector<int> RuleMatcher::search(const TensorInfo& tensor, size_t most) const
 {
     const QString name = QString::fromStdString(tensor.name);
-    const auto matches = [&](const Entry& rule) {
-        if (rule.firstLayer >= 0 && tensor.layer < rule.firstLayer)
-            return false;
-        if (rule.lastLayer >= 0 && (tensor.layer < 0 || tensor.layer > rule.lastLayer))
-            return false;
-        if (!rule.roles.empty() && std::find(rule.roles.begin(), rule.roles.end(), tensor.role) == rule.roles.end())
-            return false;
-        return !rule.pattern || rule.pattern->match(name).hasMatch();
-    };
-    const auto found = std::find_if(m_entries.begin(), m_entries.end(), matches);
-    return found == m_entries.end() ? -1 : int(found - m_entries.begin());
+    std::vector<int> found;
+    for (size_t i = 0; i < m_entries.size() && found.size() < most; ++i) {
+        const Entry& entry = m_entries[i];
+        if (entry.fits(tensor) && (!entry.pattern || entry.pattern->match(name).hasMatch()))
+            found.push_back(int(i));
+    }
+    return found;
+}
+
+int RuleMatcher::find(const TensorInfo& tensor) const
+{
+    const std::vector<int> found = search(tensor, 1);
+    return found.empty() ? -1 : found.front();
+}
+
+std::vector<int> RuleMatcher::findAll(const TensorInfo& tensor) const
+{
+    return search(tensor, m_entries.size());
 }
 
 } // namespace ql

@@ -3,6 +3,7 @@
 // Which candidates a search may choose from for each tensor.
 #include "core/search/costplan.h"
 
+#include "core/policy/sharing.h"
 #include "core/quant/schemetable.h"
 
 #include <algorithm>
@@ -14,34 +15,6 @@ namespace {
 constexpr std::array<std::string_view, 4> kNames{"weight", "weight-size", "output", "kl"};
 constexpr std::array<std::string_view, 4> kLabels{"relative weight error", "relative weight error by size",
                                                   "relative output error", "KL divergence of single swaps"};
-
-/// What linears that one kernel may run together have in common; empty for others.
-std::string shareKeyOf(const TensorInfo& tensor)
-{
-    std::string key;
-    switch (tensor.role) {
-    case TensorRole::AttnQ:
-    case TensorRole::AttnK:
-    case TensorRole::AttnV:
-        key = "qkv";
-        break;
-    case TensorRole::MlpGate:
-    case TensorRole::MlpUp:
-        key = "gate and up";
-        break;
-    case TensorRole::ExpertGate:
-    case TensorRole::ExpertUp:
-        key = "expert gate and up";
-        break;
-    default:
-        return {};
-    }
-    // "model.layers.0.self_attn.q_proj.weight" and its siblings differ in the last two parts only.
-    size_t end = tensor.name.rfind('.');
-    if (end != std::string::npos && end > 0)
-        end = tensor.name.rfind('.', end - 1);
-    return (end == std::string::npos ? std::string() : tensor.name.substr(0, end)) + " " + key;
-}
 
 CostTable::Cell cellOf(const TensorInfo& tensor, const Scheme& scheme, int candidate)
 {
@@ -201,7 +174,7 @@ Result<CostTable> planCosts(const SensitivityRequest& request)
     const std::vector<TensorInfo>& tensors = request.model->tensors();
     for (size_t i = 0; i < tensors.size(); ++i) {
         table.rows.push_back(rowFor(tensors[i], decisions[i], request));
-        table.shareKeys.push_back(shareKeyOf(tensors[i]));
+        table.shareKeys.push_back(shareKey(tensors[i]));
     }
     addSharedLocks(request, table);
     takeKnown(request, table);

@@ -157,7 +157,7 @@ private Q_SLOTS:
         row("rule without match", "{\"quantloupe_policy\": 1, \"rules\": [{\"scheme\": \"int4\"}]}", "PolicyBadRule");
         row("rule with unknown role", "{\"quantloupe_policy\": 1, \"rules\": [{\"role\": \"norm|nose\", \"scheme\": \"f16\"}]}",
             "PolicyBadRule");
-        row("rule with bad layers", "{\"quantloupe_policy\": 1, \"rules\": [{\"layers\": \"3-\", \"scheme\": \"f16\"}]}",
+        row("rule with bad layers", "{\"quantloupe_policy\": 1, \"rules\": [{\"layers\": \"3-x\", \"scheme\": \"f16\"}]}",
             "PolicyBadRule");
         row("rule with reversed layers", "{\"quantloupe_policy\": 1, \"rules\": [{\"layers\": \"5-2\", \"scheme\": \"f16\"}]}",
             "PolicyBadRule");
