@@ -3,6 +3,7 @@
 #include "core/model/fingerprint.h"
 
 #include "core/base/checked.h"
+#include "core/model/packedweight.h"
 
 #include <algorithm>
 #include <limits>
@@ -43,21 +44,37 @@ private:
     uint64_t m_hash = 0xCBF29CE484222325u;
 };
 
+using Stored = std::vector<const TensorInfo*>;
+
+/// The tensors as they lie in the files: a packed weight is all of its parts.
+Stored storedTensors(const Model::Contents& contents)
+{
+    Stored stored;
+    for (const TensorInfo& tensor : contents.tensors) {
+        if (!tensor.packed)
+            stored.push_back(&tensor);
+        for (size_t i = 0; tensor.packed && i < tensor.packed->parts.size(); ++i)
+            stored.push_back(&tensor.packed->parts[i]);
+    }
+    return stored;
+}
+
 /// Where each file's data begin, so that a header of another length changes nothing.
-std::vector<uint64_t> dataStarts(const Model::Contents& contents)
+std::vector<uint64_t> dataStarts(const Model::Contents& contents, const Stored& stored)
 {
     std::vector<uint64_t> starts(contents.files.size(), std::numeric_limits<uint64_t>::max());
-    for (const TensorInfo& tensor : contents.tensors) {
-        if (tensor.file < starts.size())
-            starts[tensor.file] = std::min(starts[tensor.file], tensor.offset);
+    for (const TensorInfo* tensor : stored) {
+        if (tensor->file < starts.size())
+            starts[tensor->file] = std::min(starts[tensor->file], tensor->offset);
     }
     return starts;
 }
 
-void addHeader(Hash& hash, const Model::Contents& contents)
+void addHeader(Hash& hash, const Model::Contents& contents, const Stored& stored)
 {
-    const std::vector<uint64_t> starts = dataStarts(contents);
-    for (const TensorInfo& tensor : contents.tensors) {
+    const std::vector<uint64_t> starts = dataStarts(contents, stored);
+    for (const TensorInfo* each : stored) {
+        const TensorInfo& tensor = *each;
         hash.add(tensor.name);
         hash.add(dtypeInfo(tensor.dtype).name);
         hash.add(tensor.shape.size());
@@ -82,11 +99,11 @@ void addBytes(Hash& hash, const Model::Contents& contents, const TensorInfo& ten
 }
 
 /// Places are counted in bytes over all tensors.
-void addProbes(Hash& hash, const Model::Contents& contents)
+void addProbes(Hash& hash, const Model::Contents& contents, const Stored& stored)
 {
     uint64_t total = 0;
-    for (const TensorInfo& tensor : contents.tensors)
-        total += std::min(tensor.bytes, std::numeric_limits<uint64_t>::max() / 2 - total);
+    for (const TensorInfo* tensor : stored)
+        total += std::min(tensor->bytes, std::numeric_limits<uint64_t>::max() / 2 - total);
     const bool whole = total <= kWholeBytes;
     const uint64_t probes = whole ? 1 : kProbes;
     const uint64_t length = whole ? total : kProbeBytes;
@@ -96,13 +113,13 @@ void addProbes(Hash& hash, const Model::Contents& contents)
     };
     uint64_t next = 0; // the first probe that may reach beyond the tensors before
     uint64_t begin = 0;
-    for (const TensorInfo& tensor : contents.tensors) {
-        const uint64_t end = begin + std::min(tensor.bytes, total - begin);
+    for (const TensorInfo* tensor : stored) {
+        const uint64_t end = begin + std::min(tensor->bytes, total - begin);
         for (uint64_t probe = next; probe < probes && placeOf(probe) < end; ++probe) {
             const uint64_t from = std::max(placeOf(probe), begin);
             const uint64_t to = std::min(placeOf(probe) + length, end);
             if (from < to)
-                addBytes(hash, contents, tensor, from - begin, to - from);
+                addBytes(hash, contents, *tensor, from - begin, to - from);
             if (placeOf(probe) + length <= end)
                 next = probe + 1;
         }
@@ -115,8 +132,9 @@ void addProbes(Hash& hash, const Model::Contents& contents)
 std::string fingerprintOf(const Model::Contents& contents)
 {
     Hash hash;
-    addHeader(hash, contents);
-    addProbes(hash, contents);
+    const Stored stored = storedTensors(contents);
+    addHeader(hash, contents, stored);
+    addProbes(hash, contents, stored);
     return hash.hex();
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/base/utf8.h"
 #include "core/model/fingerprint.h"
+#include "core/model/packeddecoder.h"
 
 #include <algorithm>
 
@@ -44,6 +45,17 @@ Result<TensorView> Model::view(int index) const
     if (index < 0 || size_t(index) >= m_contents.tensors.size())
         return Error{ErrorCode::NoSuchTensor, "there is no tensor number " + std::to_string(index), path()};
     const TensorInfo& tensor = m_contents.tensors[size_t(index)];
+    if (tensor.packed) {
+        QL_TRY(auto values, openPacked(tensor, m_contents.files));
+        return TensorView::create(std::move(values), tensor.shape);
+    }
+    return storedView(tensor);
+}
+
+Result<TensorView> Model::storedView(const TensorInfo& tensor) const
+{
+    if (tensor.file >= m_contents.files.size())
+        return Error{ErrorCode::NoSuchTensor, "there is no file number " + std::to_string(tensor.file), path()};
     auto view = TensorView::create(m_contents.files[tensor.file], tensor.offset, tensor.dtype, tensor.shape,
                                    tensor.transposed);
     if (!view)

@@ -55,8 +55,10 @@ public:
     const std::string& fingerprint() const { return m_fingerprint; }
     /// -1 when there is none of that name.
     int indexOf(std::string_view name) const;
-    /// NoSuchTensor for an index outside the list.
+    /// The values of a tensor, decoded where they are packed. NoSuchTensor for an index outside the list.
     Result<TensorView> view(int index) const;
+    /// The bytes of one of the tensors that a packed weight is stored in (PackedWeight::parts), as they lie in the file.
+    Result<TensorView> storedView(const TensorInfo& part) const;
     /// FileChanged when any file is no longer what was opened.
     Status checkUnchanged() const;
 

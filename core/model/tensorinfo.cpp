@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/model/tensorinfo.h"
 
+#include "core/model/packedweight.h"
+
 namespace ql {
 
 uint64_t TensorInfo::parameters() const
@@ -25,6 +27,11 @@ int64_t TensorInfo::cols() const
     if (transposed && shape.size() >= 2)
         return int64_t(elementCount(Shape(shape.begin(), shape.end() - 1)).value_or(0));
     return shape.back();
+}
+
+std::string TensorInfo::typeLabel() const
+{
+    return packed ? packed->label : std::string(dtypeInfo(dtype).name);
 }
 
 } // namespace ql

@@ -136,6 +136,26 @@ Result<TensorView> TensorView::create(std::shared_ptr<const ByteSource> source, 
     return view;
 }
 
+Result<TensorView> TensorView::create(std::shared_ptr<const PackedValues> values, Shape shape)
+{
+    const int64_t cols = shape.empty() ? 1 : shape.back();
+    const auto count = elementCount(shape);
+    const auto rows = elementCount(shape.empty() ? shape : Shape(shape.begin(), shape.end() - 1));
+    if (!count || !rows || *rows != uint64_t(values->rows()) || cols != values->cols())
+        return Error{ErrorCode::SizeMismatch,
+                     "shape " + toString(shape) + " is not that of " + std::to_string(values->rows()) + " x " +
+                         std::to_string(values->cols()) + " packed values",
+                     values->source()->name()};
+    TensorView view;
+    view.m_source = values->source();
+    view.m_bytes = values->byteSize();
+    view.m_shape = std::move(shape);
+    view.m_rows = values->rows();
+    view.m_cols = cols;
+    view.m_packed = std::move(values);
+    return view;
+}
+
 TensorView TensorView::fromFloats(std::vector<float> values, int64_t rows, int64_t cols, std::string name)
 {
     assert(rows >= 0 && cols >= 0 && int64_t(values.size()) == rows * cols);
@@ -163,6 +183,8 @@ Status TensorView::readFlat(int64_t first, int64_t n, float* out) const
                      m_source ? m_source->name() : std::string()};
     if (n == 0)
         return {};
+    if (m_packed)
+        return readPacked(first, n, out);
     if (!m_transposed)
         return StoredReader(*this).read(first, n, out);
 
@@ -177,11 +199,41 @@ Status TensorView::readFlat(int64_t first, int64_t n, float* out) const
     return readTransposed(*this, next + whole, 1, 0, tail, out + head + whole * m_cols);
 }
 
+/// Rows are decoded whole: those that are wanted in part go through a buffer of one row.
+Status TensorView::readPacked(int64_t first, int64_t n, float* out) const
+{
+    std::vector<float> line;
+    while (n > 0) {
+        const int64_t row = first / m_cols;
+        const int64_t col = first % m_cols;
+        const int64_t values = col == 0 && n >= m_cols ? n / m_cols * m_cols : std::min(n, m_cols - col);
+        if (values >= m_cols) {
+            QL_CHECK(m_packed->readRows(row, values / m_cols, out));
+        } else {
+            line.resize(size_t(m_cols));
+            QL_CHECK(m_packed->readRows(row, 1, line.data()));
+            std::copy_n(line.data() + col, values, out);
+        }
+        first += values;
+        n -= values;
+        out += values;
+    }
+    return {};
+}
+
 std::optional<std::span<const std::byte>> TensorView::bytes() const
 {
-    if (!m_source || m_transposed)
+    if (!m_source || m_transposed || m_packed)
         return std::nullopt;
     return m_source->view(m_offset, m_bytes);
+}
+
+void TensorView::release() const
+{
+    if (m_packed)
+        m_packed->release();
+    else
+        m_source->release(m_offset, m_bytes);
 }
 
 } // namespace ql
