@@ -45,6 +45,7 @@ int runDiff(const QStringList& arguments, Context& context);
 int runPlan(const QStringList& arguments, Context& context);
 int runEvaluate(const QStringList& arguments, Context& context);
 int runCalibrate(const QStringList& arguments, Context& context);
+int runReport(const QStringList& arguments, Context& context);
 int runSearch(const QStringList& arguments, Context& context);
 int runDevices(const QStringList& arguments, Context& context);
 int runBench(const QStringList& arguments, Context& context);

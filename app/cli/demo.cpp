@@ -11,6 +11,7 @@
 #include "core/export/svgfigure.h"
 #include "core/io/atomicfile.h"
 #include "core/quant/schemetable.h"
+#include "core/report/reportfigures.h"
 
 #include <algorithm>
 #include <cmath>
@@ -21,7 +22,6 @@
 namespace ql::cli {
 namespace {
 
-constexpr size_t kPictureBins = 256;
 constexpr size_t kWeakShare = 10; ///< one layer in so many, the weakest by SQNR, gets 8 bits
 
 struct Demo {
@@ -43,27 +43,9 @@ Status drawGrid(const Demo& demo, int tensor, const Scheme& scheme, const std::s
 {
     QL_TRY(const TensorView view, demo.model->view(tensor));
     QL_TRY(const auto result, analyseQuantization(demo.backend, view, scheme, nullptr, {demo.context.stop, {}}));
-    const Histogram& scaled = result->scaled;
-    const size_t bundle = std::max<size_t>(1, scaled.counts.size() / kPictureBins);
-    std::vector<double> heights((scaled.counts.size() + bundle - 1) / bundle);
-    for (size_t i = 0; i < scaled.counts.size(); ++i)
-        heights[i / bundle] += double(scaled.counts[i]);
-    // Every group's largest value lies exactly on an outermost level; those spikes would flatten the rest.
-    std::vector<double> sorted = heights;
-    std::sort(sorted.begin(), sorted.end());
-    const double tallest = sorted.size() < 4 ? 1 : sorted[sorted.size() - 3];
-    const auto& levels = result->codebook.levels;
-    const double reach = levels.empty() ? scaled.hi : 1.15 * std::max(-levels.front().value, levels.back().value);
-    const std::string& name = demo.model->tensors()[size_t(tensor)].name;
-    SvgFigure figure(std::string(traits(scheme.format).label) + " on " + name + ": SQNR " +
-                         formatSignificant(result->metrics.sqnrDb()) + " dB at " +
-                         formatSignificant(result->metrics.bitsPerWeight) + " bits/weight",
-                     {"weight / scale", -reach, reach}, {"values per bin", 0, tallest * 1.05},
-                     demo.model->displayName() + ", " + scheme.text());
-    figure.addBars(scaled.lo, scaled.binWidth() * double(bundle), heights, SvgFigure::kWeights);
-    for (const Level& level : levels)
-        figure.addVertical(level.value, level.label, SvgFigure::kGrid);
-    return demo.save(file, figure.toSvg(), "weights in units of the scale, with the " +
+    const std::string svg =
+        gridFigure(*result, demo.model->tensors()[size_t(tensor)].name, demo.model->displayName() + ", " + scheme.text());
+    return demo.save(file, svg, "weights in units of the scale, with the " +
                                                std::string(traits(scheme.format).label) + " grid");
 }
 

@@ -3,6 +3,7 @@
 #include "core/export/svgfigure.h"
 
 #include "core/base/format.h"
+#include "core/base/html.h"
 
 #include <algorithm>
 #include <cmath>
@@ -13,22 +14,6 @@ namespace {
 constexpr double kWidth = 900, kHeight = 480, kRight = 24, kTop = 56, kBottom = 76;
 constexpr double kCharacter = 6.6; ///< width of a label's character
 
-std::string escaped(const std::string& text)
-{
-    std::string out;
-    for (const char c : text) {
-        if (c == '<')
-            out += "&lt;";
-        else if (c == '&')
-            out += "&amp;";
-        else if (c == '"')
-            out += "&quot;";
-        else
-            out += c;
-    }
-    return out;
-}
-
 std::string num(double value)
 {
     return formatExact(std::round(value * 100) / 100);
@@ -37,7 +22,7 @@ std::string num(double value)
 std::string label(double x, double y, const std::string& text, const char* anchor, const char* attributes = "")
 {
     return "<text x=\"" + num(x) + "\" y=\"" + num(y) + "\" text-anchor=\"" + anchor + "\" " + attributes + ">" +
-           escaped(text) + "</text>\n";
+           htmlEscaped(text) + "</text>\n";
 }
 
 std::string segment(double x1, double y1, double x2, double y2, const std::string& color, const char* width = "1")
@@ -194,13 +179,31 @@ std::string SvgFigure::axes() const
     return out;
 }
 
+void SvgFigure::setLegend(std::vector<std::pair<std::string, std::string>> entries)
+{
+    m_legend = std::move(entries);
+}
+
+std::string SvgFigure::legend() const
+{
+    std::string out;
+    double right = kWidth - kRight;
+    for (auto entry = m_legend.rbegin(); entry != m_legend.rend(); ++entry) {
+        out += label(right, 44, entry->first, "end");
+        right -= kCharacter * double(entry->first.size()) + 16;
+        out += box(right, 34, 10, 10, entry->second);
+        right -= 14;
+    }
+    return out;
+}
+
 std::string SvgFigure::toSvg() const
 {
     return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + num(kWidth) + "\" height=\"" + num(kHeight) +
            "\" viewBox=\"0 0 " + num(kWidth) + " " + num(kHeight) +
            "\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#333333\">\n"
            "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n" +
-           axes() + m_body + pointLabels() + label(m_left, 22, m_title, "start", "font-size=\"15\" font-weight=\"bold\"") +
+           axes() + m_body + pointLabels() + legend() + label(m_left, 22, m_title, "start", "font-size=\"15\" font-weight=\"bold\"") +
            label(m_left, kHeight - 12, m_caption, "start", "fill=\"#777777\"") + "</svg>\n";
 }
 

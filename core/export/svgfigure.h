@@ -30,6 +30,9 @@ public:
     /// untitled and reach from 0 to the number of bars. Call it first.
     void addCategories(const std::vector<std::pair<std::string, double>>& bars, const std::string& color);
 
+    /// Names of colours, to the right above the axes.
+    void setLegend(std::vector<std::pair<std::string, std::string>> entries);
+
     std::string toSvg() const;
 
     static constexpr const char* kWeights = "#3b6ea5";
@@ -42,6 +45,7 @@ private:
     double py(double y) const;
     std::string axes() const;
     std::string pointLabels() const;
+    std::string legend() const;
 
     std::string m_title;
     Axis m_x, m_y;
@@ -54,6 +58,7 @@ private:
         std::string label;
     };
     std::vector<Point> m_points;
+    std::vector<std::pair<std::string, std::string>> m_legend; ///< text, colour
 };
 
 } // namespace ql

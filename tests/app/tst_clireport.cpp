@@ -79,6 +79,37 @@ private Q_SLOTS:
         QCOMPARE(contentOf(csv).count('\n'), 5);
     }
 
+    void reportsAreWritten_data()
+    {
+        QTest::addColumn<QString>("name");
+        QTest::addColumn<QByteArray>("begins");
+        QTest::newRow("web page") << "r.html" << QByteArray("<!doctype html>");
+        QTest::newRow("JSON") << "r.json" << QByteArray("{");
+        QTest::newRow("CSV") << "r.csv" << QByteArray("name,role,layer");
+    }
+    void reportsAreWritten()
+    {
+        QFETCH(QString, name);
+        QFETCH(QByteArray, begins);
+        const QString path = m_folder.filePath(name);
+        const Run result = run({"report", kModel, "--scheme", "int4,group=64", "--device", "cpu", "--out", path});
+        QVERIFY2(result.code == 0, result.err.c_str());
+        const QByteArray content = contentOf(path);
+        QVERIFY(content.startsWith(begins));
+        QVERIFY(content.contains("model.layers.3.mlp.down_proj.weight"));
+    }
+
+    void aReportMayEvaluate()
+    {
+        const QString path = m_folder.filePath("evaluated.json");
+        const Run result = run({"report", kModel, "--scheme", "int8,channel", "--device", "cpu", "--evaluate", "--count", "2",
+                                "--context", "32", "--out", path});
+        QVERIFY2(result.code == 0, result.err.c_str());
+        const json document = json::parse(contentOf(path).toStdString());
+        QVERIFY(document.at("evaluation").at("tokens").get<int>() > 0);
+        QVERIFY(document.at("evaluation").at("kl").at("value").get<double>() >= 0);
+    }
+
     void mistakesGetOneLine_data()
     {
         QTest::addColumn<QStringList>("arguments");
@@ -86,6 +117,9 @@ private Q_SLOTS:
         QTest::newRow("diff: one model") << QStringList{"diff", kModel} << "missing";
         QTest::newRow("diff: no such file") << QStringList{"diff", kModel, "/nowhere"} << "/nowhere";
         QTest::newRow("diff: no tensor") << QStringList{"diff", kModel, kOther, "--tensor", "zebra"} << "zebra";
+        QTest::newRow("report: nowhere") << QStringList{"report", kModel, "--scheme", "int4"} << "--out";
+        QTest::newRow("report: ending") << QStringList{"report", kModel, "--scheme", "int4", "--out", "r.pdf"} << "r.pdf";
+        QTest::newRow("report: no policy") << QStringList{"report", kModel, "--out", "r.html"} << "--policy";
         QTest::newRow("diff: bad pattern") << QStringList{"diff", kModel, kOther, "--tensor", "("} << "regular expression";
     }
     void mistakesGetOneLine()
