@@ -213,6 +213,11 @@ std::function<Result<SequenceSet>()> RunController::Private::reader(const Sequen
     };
 }
 
+std::function<Result<SequenceSet>()> RunController::sequenceReader(const SequenceSettings& sequences) const
+{
+    return d->reader(sequences);
+}
+
 void RunController::calibrate(const SequenceSettings& sequences, const CalibrationSettings& settings, bool keepPartial)
 {
     if (!d->mayRun())

@@ -14,6 +14,7 @@
 
 #include <QObject>
 
+#include <functional>
 #include <memory>
 
 namespace ql {
@@ -43,6 +44,8 @@ public:
     SequenceSettings defaultSequences() const;
     /// The same of the bundled text that is kept for judging.
     SequenceSettings heldOutSequences() const;
+    /// Reads the text where it is called, with the model's tokenizer; the model must run.
+    std::function<Result<SequenceSet>()> sequenceReader(const SequenceSettings& sequences) const;
     /// `keepPartial`: what was done when it is cancelled stays.
     void calibrate(const SequenceSettings& sequences, const CalibrationSettings& settings, bool keepPartial = true);
     void loadCalibration(const QString& path);   ///< our own files, importance matrices, dumps: chosen by content

@@ -138,6 +138,13 @@ void takeKnown(const SensitivityRequest& request, CostTable& table)
     }
 }
 
+bool CostTable::isComplete() const
+{
+    return std::all_of(rows.begin(), rows.end(), [](const Row& row) {
+        return std::all_of(row.cells.begin(), row.cells.end(), [](const Cell& cell) { return cell.measured; });
+    });
+}
+
 std::string_view measureName(SearchMeasure measure)
 {
     return kNames[size_t(measure)];

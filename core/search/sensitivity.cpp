@@ -23,6 +23,8 @@ public:
 
     Status measure(const JobControl& job)
     {
+        if (m_request.onlyKnown)
+            return {};
         const bool runs = m_table.measure == SearchMeasure::Kl;
         QL_CHECK(measureWeights(runs ? JobControl{job.stop, {}} : job));
         if (!runs)
@@ -216,6 +218,7 @@ Result<PolicyCosts> measurePolicies(Backend& backend, const SensitivityRequest& 
             } else {
                 sum.bytes += plan.table.rows[i].cells[size_t(cells[i])].bytes;
                 sum.error += plan.table.rows[i].cells[size_t(cells[i])].error;
+                known = known && plan.table.rows[i].cells[size_t(cells[i])].measured;
             }
         }
         found.costs.push_back(known && std::isfinite(sum.error) ? std::optional(sum) : std::nullopt);

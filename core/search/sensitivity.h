@@ -48,6 +48,8 @@ struct CostTable {
     std::vector<std::string> shareKeys; ///< per tensor: equal for those that run as one matrix; empty: on its own
     uint64_t tokens = 0;                ///< Kl: predicted
     double seconds = 0;
+
+    bool isComplete() const; ///< every cell was measured
 };
 
 struct SensitivityRequest {
@@ -64,6 +66,7 @@ struct SensitivityRequest {
     bool embeddings = false; ///< embeddings and output head are searched too, instead of staying as stored by default
     /// Tables of the same model, calibration and sequences; what they know by the same measure is not measured again.
     std::vector<Shared<CostTable>> known;
+    bool onlyKnown = false; ///< nothing is measured; what is not known stays without an error
 };
 
 /// Whether a search leaves this tensor as decided: it is locked, or a rule or override keeps it in a float format.
@@ -85,7 +88,7 @@ struct PolicyCosts {
         uint64_t bytes = 0;
         double error = 0;
     };
-    std::vector<std::optional<Cost>> costs; ///< one per policy; nothing where a scheme overflows or needs a calibration
+    std::vector<std::optional<Cost>> costs; ///< one per policy; nothing where a scheme overflows, lacks a calibration or is not known
     Shared<CostTable> table;                ///< of their schemes; no candidates
 };
 /// By the request's measure; its policy and candidates do not matter. Errors as of measureCosts.

@@ -3,6 +3,7 @@
 #include "widgets/plots/formatsplot.h"
 
 #include "core/quant/schemetable.h"
+#include "widgets/models/schemelabel.h"
 #include "widgets/theme.h"
 
 #include <QKeyEvent>
@@ -21,26 +22,6 @@ constexpr double kDot = 4;
 QColor inkOf(const Scheme& scheme)
 {
     return theme::categorical(int(traits(scheme.format).kind));
-}
-
-QString labelOf(const Scheme& scheme)
-{
-    const FormatTraits& format = traits(scheme.format);
-    // Menu labels of codebooks are whole phrases; their short names fit between the points.
-    const std::string_view name = format.kind == FormatKind::Codebook ? format.name : format.label;
-    QString text = QString::fromUtf8(name.data(), qsizetype(name.size()));
-    if (format.kind == FormatKind::Codebook)
-        text = text.section('-', 0, 0).toUpper() + (text.contains('-') ? '-' + text.section('-', 1) : QString());
-    if (format.choosesSymmetry && scheme.symmetry == Symmetry::Asymmetric)
-        text += FormatsPlot::tr(" asym");
-    if (format.choosesGranularity) {
-        switch (scheme.granularity) {
-        case Granularity::Tensor: text += FormatsPlot::tr(" tensor"); break;
-        case Granularity::Channel: text += FormatsPlot::tr(" channel"); break;
-        case Granularity::Group: text += QString(" g%1").arg(scheme.groupSize); break;
-        }
-    }
-    return text;
 }
 
 } // namespace
@@ -225,7 +206,7 @@ void FormatsPlot::paintLabels(QPainter& painter) const
     }
     for (const size_t i : order) {
         const QPointF at = pointPixel(i);
-        const QString text = labelOf(m_study->points[i].scheme);
+        const QString text = schemeLabel(m_study->points[i].scheme);
         const QSizeF size(metrics.horizontalAdvance(text), metrics.height() - 2);
         const double w = size.width(), h = size.height(), gap = kDot + 2;
         for (const QPointF& corner : {QPointF(gap, -h / 2), QPointF(-gap - w, -h / 2), QPointF(-w / 2, -gap - h),
@@ -270,7 +251,7 @@ QString FormatsPlot::summary() const
 {
     QStringList best;
     for (const size_t i : front())
-        best << tr("%1 %2 dB at %3 bits").arg(labelOf(m_study->points[i].scheme),
+        best << tr("%1 %2 dB at %3 bits").arg(schemeLabel(m_study->points[i].scheme),
                                               shortText(m_study->points[i].sqnrDb),
                                               shortText(m_study->points[i].bitsPerWeight));
     return tr("%1 schemes tried on this tensor. Best for their size: %2.").arg(m_study->points.size()).arg(best.join(", "));

@@ -185,6 +185,12 @@ private Q_SLOTS:
         QCOMPARE(row(**second, kQ).cells[2].error, 42.0);
         QVERIFY(row(**second, kQ).cells[3].error < 1 && row(**second, kQ).cells[3].measured);
         QCOMPARE(row(**second, kQ).basis, std::string("weight"));
+        QVERIFY((*second)->isComplete());
+        wanted.onlyKnown = true;
+        const auto planned = measured(wanted);
+        QVERIFY2(planned.ok(), text(planned));
+        QVERIFY(!(*planned)->isComplete() && !row(**planned, kQ).cells[3].measured && row(**planned, kQ).cells[0].measured);
+        wanted.onlyKnown = false;
         marked->measure = SearchMeasure::Output; // of something else
         QVERIFY(row(**measured(wanted), kQ).cells[0].error < 1);
     }
@@ -215,6 +221,9 @@ private Q_SLOTS:
         const auto costs = measurePolicies(m_backend, wanted, policies, *m_pool, {});
         QVERIFY2(costs.ok(), text(costs));
         QVERIFY(costs->costs[0] && costs->costs[1] && !costs->costs[2]);
+        wanted.onlyKnown = true;
+        const auto planned = measurePolicies(m_backend, wanted, policies, *m_pool, {});
+        QVERIFY(planned->costs[0] && !planned->costs[1]); // the embedding is no part of the search
         uint64_t bytes[2] = {0, 0};
         double error[2] = {0, 0};
         for (size_t i = 0; i < (*table)->rows.size(); ++i) {
