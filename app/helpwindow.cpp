@@ -50,7 +50,7 @@ QStringList HelpWindow::topics()
 {
     return {QStringLiteral("start"), QStringLiteral("layers"), QStringLiteral("weights"), QStringLiteral("formats"),
             QStringLiteral("activations"), QStringLiteral("cache"), QStringLiteral("map"), QStringLiteral("model"), QStringLiteral("scheme"), QStringLiteral("metrics"),
-            QStringLiteral("policy"), QStringLiteral("calibrate"), QStringLiteral("evaluate"), QStringLiteral("keyboard")};
+            QStringLiteral("policy"), QStringLiteral("budget"), QStringLiteral("calibrate"), QStringLiteral("evaluate"), QStringLiteral("keyboard")};
 }
 
 QStringList HelpWindow::titles()

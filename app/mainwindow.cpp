@@ -9,9 +9,11 @@
 #include "app/lookcontroller.h"
 #include "app/policyviews.h"
 #include "app/runviews.h"
+#include "app/searchviews.h"
 #include "core/base/format.h"
 #include "widgets/models/layersmodel.h"
 #include "widgets/panels/activationspage.h"
+#include "widgets/panels/budgetpage.h"
 #include "widgets/panels/calibratepanel.h"
 #include "widgets/panels/cliptable.h"
 #include "widgets/panels/commandpalette.h"
@@ -91,6 +93,9 @@ MainWindow::MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Setti
     m_runViews = new RunViews(m_session, m_run, m_look,
                               {m_layersModel, m_layersPanel, m_metrics, m_calibrate, m_evaluate, m_modelPage}, this);
     m_flow = new FlowViews(m_session, m_run, m_look, {m_activations, m_cache, m_layersPanel}, this);
+    m_search = new SearchController(m_session, m_run, m_jobs, this);
+    m_search->setBackend(backends->cpu());
+    m_searchViews = new SearchViews(m_session, m_search, m_run, m_budget, m_layersPanel, this);
     const QString folder = journalFolder.isEmpty()
                                ? QStandardPaths::writableLocation(QStandardPaths::AppLocalDataLocation) + QStringLiteral("/journal")
                                : journalFolder;
@@ -100,6 +105,7 @@ MainWindow::MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Setti
     connect(m_devices, &DeviceController::backendChanged, this, [this, backends] {
         m_analyser->setBackend(m_devices->backend(), backends->cpu());
         m_run->setBackend(m_devices->backend());
+        m_search->setBackend(m_devices->backend());
     });
     connect(m_devices, &DeviceController::deviceWished, this, [this](const QString& id) { m_settings->setDevice(id); });
     connectSession();
@@ -119,7 +125,7 @@ MainWindow::~MainWindow()
 {
     // Views may still be told of changes while they are destroyed; nothing may listen any more.
     for (QObject* sender : std::initializer_list<QObject*>{m_session, m_session->undoStack(), m_analyser, m_look, m_run,
-                                                           m_exports, m_devices, m_jobs})
+                                                           m_search, m_exports, m_devices, m_jobs})
         sender->disconnect();
 }
 
@@ -134,12 +140,14 @@ void MainWindow::buildPages()
     m_activations = new ActivationsPage(this);
     m_cache = new KvPage(this);
     m_modelPage = new ModelPage(m_layersModel, this);
+    m_budget = new BudgetPage(this);
     m_evaluate = new EvaluatePage(this);
     m_tabs->addTab(m_weights, tr("Weights"));
     m_tabs->addTab(m_activations, tr("Activations"));
     m_tabs->addTab(m_cache, tr("KV cache"));
     m_tabs->addTab(m_map, tr("Map"));
     m_tabs->addTab(m_modelPage, tr("Model"));
+    m_tabs->addTab(m_budget, tr("Budget"));
     m_tabs->addTab(m_evaluate, tr("Evaluate"));
     m_stack = new QStackedWidget(this);
     m_stack->addWidget(m_welcome);
@@ -241,6 +249,10 @@ void MainWindow::connectSession()
     connect(m_run, &RunController::failed, this, &MainWindow::showError);
     connect(m_run, &RunController::calibrationChanged, this, [this] { m_exports->setCalibration(m_run->calibration()); });
     connect(m_run, &RunController::noted, this, [this](const QString& text) {
+        m_bar->showMessage(InlineBar::Level::Info, text);
+    });
+    connect(m_searchViews, &SearchViews::failed, this, &MainWindow::showError);
+    connect(m_searchViews, &SearchViews::noted, this, [this](const QString& text) {
         m_bar->showMessage(InlineBar::Level::Info, text);
     });
     connect(m_runViews, &RunViews::calibratePanelWanted, this, [this] { showDock("calibrateDock"); });

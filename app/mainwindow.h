@@ -21,6 +21,7 @@ class QTabWidget;
 namespace ql {
 
 class ActivationsPage;
+class BudgetPage;
 class ClipTable;
 class CalibratePanel;
 class CommandPalette;
@@ -46,6 +47,8 @@ class RulesPanel;
 class RunController;
 class RunViews;
 class SchemeEditor;
+class SearchController;
+class SearchViews;
 class WeightsPage;
 class WelcomePage;
 
@@ -64,6 +67,7 @@ public:
     WeightsPage* weightsPage() const { return m_weights; }
     MapPage* mapPage() const { return m_map; }
     RunController* runController() const { return m_run; }
+    SearchController* searchController() const { return m_search; }
     SchemeEditor* schemeEditor() const { return m_editor; }
     PolicyViews* policyViews() const { return m_policy; }
     Actions* actionTable() const { return m_actions; }
@@ -113,6 +117,7 @@ private:
     KvPage* m_cache = nullptr;
     MapPage* m_map = nullptr;
     ModelPage* m_modelPage = nullptr;
+    BudgetPage* m_budget = nullptr;
     EvaluatePage* m_evaluate = nullptr;
     CalibratePanel* m_calibrate = nullptr;
     LayersModel* m_layersModel = nullptr;
@@ -132,6 +137,8 @@ private:
     RunViews* m_runViews = nullptr;
     PolicyViews* m_policy = nullptr;
     FlowViews* m_flow = nullptr;
+    SearchController* m_search = nullptr;
+    SearchViews* m_searchViews = nullptr;
     DeviceController* m_devices = nullptr;
     ExportController* m_exports = nullptr;
     QByteArray m_freshLayout; ///< for "Reset layout"

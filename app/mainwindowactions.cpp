@@ -11,9 +11,11 @@
 #include "app/policyviews.h"
 #include "app/resources.h"
 #include "app/runviews.h"
+#include "app/searchviews.h"
 #include "core/base/format.h"
 #include "widgets/models/layersmodel.h"
 #include "widgets/panels/activationspage.h"
+#include "widgets/panels/budgetpage.h"
 #include "widgets/panels/calibratepanel.h"
 #include "widgets/panels/commandpalette.h"
 #include "widgets/panels/evaluatepage.h"
@@ -148,6 +150,7 @@ void MainWindow::connectViewActions()
         }
         m_look->setMapVisible(m_tabs->currentWidget() == m_map);
         m_flow->setActivationsVisible(m_tabs->currentWidget() == m_activations);
+        m_searchViews->setVisible(m_tabs->currentWidget() == m_budget);
     });
     m_runViews->connectActions(*m_actions, *m_settings);
     m_policy->connectActions(*m_actions);
@@ -201,7 +204,7 @@ void MainWindow::connectViewActions()
 QList<std::pair<const char*, QWidget*>> MainWindow::pages() const
 {
     return {{"weightsPage", m_weights}, {"activationsPage", m_activations}, {"kvPage", m_cache}, {"mapPage", m_map},
-            {"modelPage", m_modelPage}, {"evaluatePage", m_evaluate}};
+            {"modelPage", m_modelPage}, {"budgetPage", m_budget}, {"evaluatePage", m_evaluate}};
 }
 
 void MainWindow::showDock(const char* name)
@@ -231,6 +234,7 @@ void MainWindow::connectHelpActions()
                           : m_tabs->currentWidget() == m_cache        ? QStringLiteral("cache")
                           : m_tabs->currentWidget() == m_map          ? QStringLiteral("map")
                           : m_tabs->currentWidget() == m_modelPage    ? QStringLiteral("model")
+                          : m_tabs->currentWidget() == m_budget       ? QStringLiteral("budget")
                           : m_tabs->currentWidget() == m_evaluate     ? QStringLiteral("evaluate")
                           : inside(m_editor) ? QStringLiteral("scheme")
                                                                       : QStringLiteral("weights"));

@@ -3,8 +3,10 @@
 // screenshots [FOLDER [NAME]]: drives the window on the bundled models and saves the pictures that the README shows, at
 // 1280x800 and 1920x1080, light and dark. Run with QT_QPA_PLATFORM=offscreen.
 #include "app/runcontroller.h"
+#include "app/searchcontroller.h"
 #include "support/windowdriver.h"
 #include "widgets/panels/activationspage.h"
+#include "widgets/panels/budgetpage.h"
 #include "widgets/panels/kvpage.h"
 #include "widgets/panels/mappage.h"
 #include "widgets/panels/modelpage.h"
@@ -78,7 +80,7 @@ bool take(const Shot& shot, const QString& folder)
 }
 
 /// What a picture of the running model shows, beyond the page.
-enum class Run { Nothing, Calibration, Evaluation, Attribution, Cache };
+enum class Run { Nothing, Calibration, Evaluation, Attribution, Cache, Budget };
 
 struct RunShot {
     const char* name;
@@ -109,11 +111,30 @@ const RunShot kRunShots[] = {
      "calibrateDock"},
     {"evaluate-light", kSmall, ThemeMode::Light, "loupe-3m", "evaluatePage", Run::Evaluation, Measure::Sqnr, nullptr},
     {"evaluate-dark", kLarge, ThemeMode::Dark, "loupe-3m", "evaluatePage", Run::Evaluation, Measure::Sqnr, nullptr},
+    {"budget-light", kSmall, ThemeMode::Light, "loupe-3m", "budgetPage", Run::Budget, Measure::Sqnr, nullptr},
+    {"budget-dark", kLarge, ThemeMode::Dark, "loupe-3m", "budgetPage", Run::Budget, Measure::Sqnr, nullptr},
     {"attribution-light", kSmall, ThemeMode::Light, "loupe-3m-outliers", "evaluatePage", Run::Attribution, Measure::Sqnr,
      nullptr},
     {"attribution-dark", kLarge, ThemeMode::Dark, "loupe-3m-outliers", "evaluatePage", Run::Attribution, Measure::Sqnr,
      nullptr},
 };
+
+/// The costs of the default candidates, and a budget on the steep part of the front.
+bool searchBudget(test::WindowDriver& driver)
+{
+    auto* page = driver.window().findChild<BudgetPage*>();
+    const auto wish = page->wish();
+    if (!wish.ok())
+        return false;
+    Q_EMIT page->measureRequested(*wish);
+    if (!driver.settle(120000) || !driver.window().searchController()->search())
+        return false;
+    const AllocationProblem& problem = driver.window().searchController()->search()->problem();
+    const uint64_t bytes = problem.smallestBytes() + (problem.largestBytes() - problem.smallestBytes()) / 3;
+    page->setBudget(bytes);
+    Q_EMIT page->budgetChanged(bytes);
+    return driver.settle();
+}
 
 bool takeRun(const RunShot& shot, const QString& folder)
 {
@@ -125,7 +146,7 @@ bool takeRun(const RunShot& shot, const QString& folder)
     RunController* run = window.runController();
     SequenceSettings text = run->heldOutSequences();
     text.count = std::min<int64_t>(text.count, 16);
-    if (shot.run != Run::Nothing)
+    if (shot.run != Run::Nothing && shot.run != Run::Budget)
         run->calibrate(run->defaultSequences(), {});
     if (!driver.settle(120000))
         return false;
@@ -140,7 +161,7 @@ bool takeRun(const RunShot& shot, const QString& folder)
         driver.trigger("evaluate");
     if (shot.run == Run::Attribution)
         driver.trigger("attribute");
-    if (!driver.settle(300000))
+    if (!driver.settle(300000) || (shot.run == Run::Budget && !searchBudget(driver)))
         return false;
     driver.trigger(shot.page);
     window.findChild<ModelPage*>()->setMeasure(shot.measure);
