@@ -10,15 +10,22 @@
 namespace ql {
 namespace {
 
-constexpr size_t kKeptTables = 6;
+constexpr size_t kKeptTables = 6, kKeptPolicies = 64;
 constexpr int64_t kSequences = 16; ///< for divergences; one attribution per candidate takes long enough
 
-const QString kJob = QStringLiteral("budget search"), kPlacing = QStringLiteral("policies beside the front");
+const QString kJob = QStringLiteral("budget search"), kPlacing = QStringLiteral("policy beside the front");
 
-/// Those of whole policies have no candidates and any schemes.
+template <class T>
+void pushLimited(std::vector<T>& list, T item, size_t limit)
+{
+    list.push_back(std::move(item));
+    if (list.size() > limit)
+        list.erase(list.begin());
+}
+
 bool needsCalibration(const Shared<CostTable>& table)
 {
-    return table->measure == SearchMeasure::Output || table->candidates.empty() ||
+    return table->measure == SearchMeasure::Output ||
            std::any_of(table->candidates.begin(), table->candidates.end(),
                        [](const Scheme& scheme) { return scheme.clip == ClipMethod::Output; });
 }
@@ -68,6 +75,7 @@ SensitivityRequest SearchController::requestFor(const Request& request) const
     wanted.calibration = m_run->calibration();
     wanted.embeddings = request.embeddings;
     wanted.known = m_known;
+    wanted.known.insert(wanted.known.end(), m_policies.begin(), m_policies.end());
     if (request.measure == SearchMeasure::Kl)
         wanted.network = m_run->network();
     return wanted;
@@ -119,8 +127,6 @@ void SearchController::start(const Request& request, bool onlyKnown)
                 return setStale(tr("Locks or kept weights have changed: measure again; only what is new takes time."));
             m_bound = bound;
             adoptTable(request, *table);
-            if (boundNow() != m_bound)
-                follow(); // it changed meanwhile
         },
         runs ? JobUnit::Tokens : JobUnit::Bytes);
     Q_EMIT activityChanged();
@@ -140,21 +146,24 @@ void SearchController::cancel()
 
 void SearchController::adoptTable(const Request& request, const Shared<CostTable>& table)
 {
-    m_known.push_back(table);
-    if (m_known.size() > kKeptTables)
-        m_known.erase(m_known.begin());
+    pushLimited(m_known, table, kKeptTables);
+    const bool otherMeasure = !m_table || request.measure != m_request.measure;
     m_request = request;
     m_table = table;
     setStale({});
     build();
-    place();
+    if (otherMeasure || request.measure == SearchMeasure::Kl) // what is known may place more of them
+        placeAnew();
+    else
+        follow();
 }
 
 void SearchController::build()
 {
     if (!m_table)
         return;
-    auto search = BudgetSearch::create(m_session->model(), wished(), m_table, m_share);
+    m_built = m_share || m_session->policy().share;
+    auto search = BudgetSearch::create(m_session->model(), wished(), m_table, m_built);
     if (!search.ok()) {
         m_search.reset();
         m_found.reset();
@@ -188,7 +197,7 @@ void SearchController::setShare(bool share)
     if (share == m_share)
         return;
     m_share = share;
-    if (m_stale.isEmpty())
+    if (m_stale.isEmpty() && m_built != (m_share || m_session->policy().share))
         build();
 }
 
@@ -270,42 +279,60 @@ void SearchController::follow()
         m_late = true;
         return;
     }
-    if (!m_job && boundNow() != m_bound)
-        start(m_request, m_request.measure == SearchMeasure::Kl);
-    else
-        place();
+    if (m_job)
+        return; // its end looks again
+    if (boundNow() != m_bound)
+        return start(m_request, m_request.measure == SearchMeasure::Kl);
+    if (m_stale.isEmpty() && m_built != (m_share || m_session->policy().share))
+        build();
+    if (!m_references.empty())
+        m_references.front().placed = false;
+    place();
 }
 
 void SearchController::setReferences(std::vector<Reference> references)
 {
     m_references = std::move(references);
-    if (m_table)
-        place();
+    Q_EMIT referencesChanged();
+    place();
 }
 
+void SearchController::placeAnew()
+{
+    for (Reference& reference : m_references) {
+        reference.placed = false;
+        reference.cost.reset();
+    }
+    Q_EMIT referencesChanged();
+    place();
+}
+
+/// The next one that was not looked at yet; an edit costs no more than the one in work.
 void SearchController::place()
 {
-    if (!m_table || m_references.empty() || m_job)
+    const auto next = std::find_if(m_references.begin(), m_references.end(), [](const Reference& one) { return !one.placed; });
+    if (!m_table || next == m_references.end() || m_job)
         return;
+    if (next == m_references.begin())
+        next->policy = m_session->policy();
     SensitivityRequest wanted = requestFor(m_request);
     wanted.onlyKnown = m_request.measure == SearchMeasure::Kl;
-    m_references.front().policy = m_session->policy();
-    std::vector<Policy> policies;
-    for (const Reference& reference : m_references)
-        policies.push_back(reference.policy);
     m_jobs->start<PolicyCosts>(
         JobRunner::Lane::Background, kPlacing, tr("measuring policies"),
-        [backend = m_backend, pool = m_run->threadPool(), wanted, policies](const JobControl& job) {
-            return measurePolicies(*backend, wanted, policies, *pool, job);
+        [backend = m_backend, pool = m_run->threadPool(), wanted, policy = next->policy](const JobControl& job) {
+            return measurePolicies(*backend, wanted, std::span(&policy, 1), *pool, job);
         },
-        [this, model = m_session->model(), table = m_table, count = m_references.size()](Result<PolicyCosts> costs) {
-            if (!costs.ok() || table != m_table || count != m_references.size())
-                return; // what could not be placed stays out of the picture
-            for (size_t i = 0; i < count; ++i)
-                m_references[i].cost = costs->costs[i];
-            std::erase_if(m_known, [](const Shared<CostTable>& known) { return known->candidates.empty(); });
-            m_known.insert(m_known.begin(), costs->table);
+        [this, index = size_t(next - m_references.begin()), label = next->label, table = m_table](Result<PolicyCosts> costs) {
+            if (table != m_table || index >= m_references.size() || m_references[index].label != label)
+                return;
+            if (!costs.ok() && costs.error().code == ErrorCode::Cancelled)
+                return;
+            m_references[index].placed = true; // what cannot be measured stays out of the picture
+            m_references[index].cost = costs.ok() ? costs->costs.front() : std::nullopt;
+            if (costs.ok())
+                pushLimited(m_policies, costs->table, kKeptPolicies);
             Q_EMIT referencesChanged();
+            place();
         });
 }
 
@@ -324,11 +351,9 @@ void SearchController::forget()
     m_found.reset();
     m_solveSoon.stop();
     m_late = false;
-    for (Reference& reference : m_references)
-        reference.cost.reset();
     setStale({});
     Q_EMIT searchChanged();
-    Q_EMIT referencesChanged();
+    placeAnew();
 }
 
 void SearchController::modelChanged()
@@ -336,6 +361,7 @@ void SearchController::modelChanged()
     m_jobs->cancelKey(kJob);
     m_jobs->cancelKey(kPlacing);
     m_known.clear();
+    m_policies.clear();
     m_adopted.clear();
     m_budget = 0;
     end();
@@ -345,6 +371,7 @@ void SearchController::modelChanged()
 void SearchController::calibrationChanged()
 {
     std::erase_if(m_known, needsCalibration);
+    m_policies.clear();
     if (m_table && needsCalibration(m_table)) {
         m_jobs->cancelKey(kPlacing);
         forget();

@@ -23,11 +23,13 @@ public:
         std::vector<Scheme> candidates;
         bool embeddings = false;
     };
-    /// A policy to place beside the front, and where it lies once that is known.
+    /// A policy to place beside the front, and where it lies once that was looked at.
     struct Reference {
         QString label;
         Policy policy;
-        std::optional<PolicyCosts::Cost> cost;
+        std::string preset; ///< id; empty: a policy of the user's
+        bool placed = false;
+        std::optional<PolicyCosts::Cost> cost; ///< nothing where it cannot be known
     };
 
     SearchController(Session* session, RunController* run, JobRunner* jobs, QObject* parent = nullptr);
@@ -38,7 +40,7 @@ public:
     void measure(const Request& request);
     void cancel();
     bool isMeasuring() const { return m_job != 0; }
-    /// q, k and v share a scheme, gate and up another. Nothing is measured again.
+    /// q, k and v share a scheme, gate and up another, even if the policy does not say so. Nothing is measured again.
     void setShare(bool share);
     /// Policy edits are followed at once while this is seen, else when it is seen again.
     void setActive(bool active);
@@ -54,7 +56,7 @@ public:
     /// One undoable edit: an override for every tensor that was searched.
     void adopt();
 
-    /// The first is always the present policy. Figures by `kl` come only from what was measured for the search.
+    /// The first is always the present policy. They are placed one after the other. Figures by `kl` come only from what was measured for the search.
     void setReferences(std::vector<Reference> references);
     const std::vector<Reference>& references() const { return m_references; }
 
@@ -82,6 +84,7 @@ private:
     void build();
     void solve();
     void place();
+    void placeAnew();
     void setStale(const QString& why);
     void end();
     Policy wished() const;
@@ -94,7 +97,8 @@ private:
     JobRunner* m_jobs;
     std::shared_ptr<Backend> m_backend;
     Request m_request;
-    std::vector<Shared<CostTable>> m_known; ///< latest last
+    std::vector<Shared<CostTable>> m_known;    ///< of searches, latest last
+    std::vector<Shared<CostTable>> m_policies; ///< of references, latest last
     Shared<CostTable> m_table;
     Shared<BudgetSearch> m_search;
     std::vector<Bound> m_bound; ///< what limited m_table
@@ -105,7 +109,8 @@ private:
     QString m_stale;
     uint64_t m_budget = 0;
     quint64 m_job = 0;
-    bool m_share = false, m_active = false, m_late = false;
+    bool m_share = false, m_built = false; ///< wished; what m_search was built with
+    bool m_active = false, m_late = false;
 };
 
 } // namespace ql

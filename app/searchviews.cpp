@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/searchviews.h"
 
+#include "core/policy/presets.h"
 #include "widgets/panels/budgetpage.h"
 #include "widgets/panels/layerspanel.h"
 
@@ -17,6 +18,7 @@ SearchViews::SearchViews(Session* session, SearchController* search, RunControll
     connectPage();
     connectSearch();
     connect(session, &Session::modelChanged, this, &SearchViews::modelChanged);
+    connect(session, &Session::policyChanged, this, [this] { m_page->setSharedByPolicy(m_session->policy().share); });
     connect(run, &RunController::networkChanged, this, &SearchViews::showAvailable);
     connect(run, &RunController::calibrationChanged, this, &SearchViews::showAvailable);
     modelChanged();
@@ -83,9 +85,27 @@ void SearchViews::showSearch()
 
 void SearchViews::collectReferences()
 {
-    std::vector<SearchController::Reference> references{{tr("now"), m_session->policy(), {}}};
+    using Reference = SearchController::Reference;
+    std::vector<Reference> references;
+    const auto add = [&](const QString& label, const Policy& policy, std::string_view preset = {}) {
+        Reference reference{label, policy, std::string(preset), false, {}};
+        references.push_back(std::move(reference));
+    };
+    add(tr("now"), m_session->policy());
     for (const auto& [label, policy] : m_files)
-        references.push_back({label, policy, {}});
+        add(label, policy);
+    for (const Preset& preset : presets()) {
+        const auto policy = m_session->model() ? presetPolicy(preset.id, *m_session->model()) : Result<Policy>(Policy());
+        const bool aboutWeights = policy.ok() && policy->activations == ActivationPolicy() && policy->kvCache == KvPolicy();
+        if (aboutWeights && m_session->model())
+            add(QString::fromUtf8(preset.label.data(), qsizetype(preset.label.size())), *policy, preset.id);
+    }
+    for (Reference& reference : references) { // what is known of those from before stays
+        for (const Reference& before : m_search->references()) {
+            if (before.label == reference.label && before.policy == reference.policy)
+                reference = before;
+        }
+    }
     m_search->setReferences(std::move(references));
 }
 
@@ -97,7 +117,9 @@ void SearchViews::showReferences()
     for (size_t i = 0; i < references.size(); ++i) {
         if (!references[i].cost)
             continue;
-        const FrontPlot::Kind kind = i == 0 ? FrontPlot::Kind::Present : FrontPlot::Kind::Saved;
+        const FrontPlot::Kind kind = i == 0                          ? FrontPlot::Kind::Present
+                                     : references[i].preset.empty() ? FrontPlot::Kind::Saved
+                                                                    : FrontPlot::Kind::Preset;
         marks.push_back({references[i].label, kind, {references[i].cost->bytes, references[i].cost->error}});
         m_marks.push_back(i);
     }
@@ -106,10 +128,16 @@ void SearchViews::showReferences()
 
 void SearchViews::adoptReference(int mark)
 {
-    const size_t reference = m_marks[size_t(mark)];
-    if (reference > 0)
-        m_session->changePolicy(m_search->references()[reference].policy,
-                                tr("adopt %1").arg(m_search->references()[reference].label));
+    const size_t index = m_marks[size_t(mark)];
+    if (index == 0)
+        return;
+    const SearchController::Reference& reference = m_search->references()[index];
+    const auto policy = reference.preset.empty() ? Result<Policy>(reference.policy)
+                                                 : applyPreset(reference.preset, *m_session->model(), m_session->policy());
+    if (policy.ok())
+        m_session->changePolicy(*policy, tr("adopt %1").arg(reference.label));
+    else
+        Q_EMIT failed(policy.error());
 }
 
 void SearchViews::addPolicy(const QString& path)

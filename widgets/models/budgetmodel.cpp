@@ -3,6 +3,7 @@
 #include "widgets/models/budgetmodel.h"
 
 #include "core/base/format.h"
+#include "core/quant/schemetable.h"
 #include "widgets/models/schemelabel.h"
 
 #include <algorithm>
@@ -24,6 +25,16 @@ QString shortName(const std::string& name)
     for (const char* shared : {"model.", "language_model.", "layers.", "transformer.h.", "gpt_neox.", "blk."})
         text = text.startsWith(QLatin1String(shared)) ? text.mid(int(qstrlen(shared))) : text;
     return text.endsWith(QLatin1String(".weight")) ? text.chopped(7) : text;
+}
+
+/// What changes: the format alone where groups and clipping stay.
+QString stepLabel(const Scheme& from, const Scheme& to)
+{
+    const bool alike = traits(from.format).kind == traits(to.format).kind && from.granularity == to.granularity &&
+                       from.groupSize == to.groupSize && from.clip == to.clip && from.clipParameter == to.clipParameter &&
+                       from.symmetry == to.symmetry && from.format != to.format;
+    const std::string_view name = traits(to.format).label;
+    return alike ? QString::fromUtf8(name.data(), qsizetype(name.size())) : schemeLabelWithClip(to);
 }
 
 QString bytesText(uint64_t bytes)
@@ -134,8 +145,9 @@ QString BudgetModel::stepText(const Row& row, int column) const
     if (!found)
         return kNothingText;
     const QString bytes = bytesText(uint64_t(std::abs(found->bytes)));
+    const Scheme& now = m_search->schemeOf(row.part, m_found->choice[size_t(row.part)]);
     return tr("%1  %2%3  %4 %")
-        .arg(schemeLabelWithClip(m_search->schemeOf(row.part, found->candidate)),
+        .arg(stepLabel(now, m_search->schemeOf(row.part, found->candidate)),
              found->bytes < 0 ? QStringLiteral("−") : QStringLiteral("+"), bytes, signedNumberText(shareOf(found->cost)));
 }
 

@@ -105,11 +105,10 @@ QLayout* BudgetPage::Private::buildTop()
     measure->setMinimumContentsLength(18);
     for (const MeasureRow& row : kMeasures)
         measure->addItem(tr(row.title));
-    choose = plotbar::toggle(tr("Candidates"), tr("Which schemes the search may choose from"));
+    choose = plotbar::toggle({}, tr("Which schemes the search may choose from"));
+    choose->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
     choose->setChecked(true);
     share = new QCheckBox(tr("Share in q/k/v, gate/up"));
-    share->setToolTip(tr("Matrices that engines run as one get one scheme: q, k and v of a layer, gate and up of an MLP. A lock "
-                         "on one of them binds all"));
     start = new QPushButton(tr("Measure"));
     auto* label = new QLabel(tr("Least"));
     label->setBuddy(measure);
@@ -187,7 +186,7 @@ QWidget* BudgetPage::Private::buildBelow()
     sorted->setSortRole(BudgetModel::kSortRole);
     table->setModel(sorted);
     table->setAccessibleName(tr("Choices"));
-    table->setWidths({27, 15, 6, 10, 10, 32, 32});
+    table->setWidths({19, 14, 5, 9, 9, 24, 24});
     table->setSortingEnabled(true);
     table->sortByColumn(BudgetModel::Name, Qt::AscendingOrder);
     table->setEmptyText(tr("What the search chooses for every part appears here, with what the next step up or down would "
@@ -211,7 +210,10 @@ QWidget* BudgetPage::Private::buildBelow()
 void BudgetPage::Private::connectAll()
 {
     connect(measure, &QComboBox::currentIndexChanged, q, [this] { showState(); });
-    connect(choose, &QToolButton::toggled, candidates, &QWidget::setVisible);
+    connect(choose, &QToolButton::toggled, q, [this](bool shown) {
+        candidates->setVisible(shown);
+        showState();
+    });
     connect(candidates, &CandidatesForm::changed, q, [this] { showState(); });
     connect(share, &QCheckBox::toggled, q, &BudgetPage::shareChanged);
     connect(start, &QPushButton::clicked, q, [this] {
@@ -297,7 +299,7 @@ QString BudgetPage::Private::adviceText() const
     }
     if (kept > 0)
         lines << tr("%n tensor(s) stay as stored (%1).", nullptr, kept).arg(fromStd(formatBytes(bytes)));
-    lines << tr("Measured in %1 on %2.").arg(fromStd(formatDuration(search->table().seconds)), fromStd(search->table().device));
+    lines << tr("Measured in %1 on %2.").arg(tr("%1 s").arg(numberText(search->table().seconds)), fromStd(search->table().device));
     return lines.join(QLatin1Char(' '));
 }
 
@@ -308,6 +310,8 @@ void BudgetPage::Private::showState()
     const QStandardItem* item = items->item(std::max(0, measure->currentIndex()));
     const bool possible = item->isEnabled();
     measure->setToolTip(item->toolTip());
+    choose->setText(wanted.ok() ? tr("%n candidate(s)", nullptr, int(wanted->candidates.size())) : tr("Candidates"));
+    choose->setIcon(theme::icon(choose->isChecked() ? "down" : "right"));
     start->setText(measuring ? tr("Cancel") : tr("Measure"));
     start->setEnabled(measuring || (open && possible && wanted.ok()));
     start->setToolTip(measuring     ? tr("Stops measuring; nothing is kept")
@@ -359,6 +363,7 @@ BudgetPage::BudgetPage(QWidget* parent) : QWidget(parent), d(std::make_unique<Pr
     column->addWidget(splitter, 1);
     d->connectAll();
     d->showBelow(ChoicesTable);
+    setSharedByPolicy(false);
     setUnavailable({});
 }
 
@@ -459,6 +464,14 @@ Result<SearchWish> BudgetPage::wish() const
 void BudgetPage::setMeasure(SearchMeasure measure)
 {
     d->measure->setCurrentIndex(int(measure));
+}
+
+void BudgetPage::setSharedByPolicy(bool shared)
+{
+    d->share->setEnabled(!shared);
+    d->share->setToolTip(shared ? tr("The policy already says that matrices that run as one share a scheme")
+                                : tr("Matrices that engines run as one get one scheme: q, k and v of a layer, gate and up of an "
+                                     "MLP. A lock on one of them binds all"));
 }
 
 bool BudgetPage::share() const

@@ -41,6 +41,7 @@ public:
     /// Whole policies beside the front; clicking one asks to adopt it.
     void setMarks(const std::vector<FrontPlot::Mark>& marks);
     void setCurrentTensor(int tensor);
+    void setSharedByPolicy(bool shared); ///< the policy says so itself
 
     Result<SearchWish> wish() const; ///< errors of CandidatesForm::candidates
     void setMeasure(SearchMeasure measure);

@@ -79,7 +79,7 @@ void BudgetTarget::setRange(quint64 smallest, quint64 largest, quint64 parameter
     m_smallest = smallest;
     m_largest = largest;
     m_parameters = std::max<quint64>(1, parameters);
-    const ColumnUnit unit = bytesUnit(double(largest));
+    const ColumnUnit unit = bytesUnit(10 * double(largest)); // one digit before the point is enough with three behind
     m_bytesPerUnit = unit.divisor;
     setBoxRange(m_bits, 8 * double(smallest) / double(m_parameters), 8 * double(largest) / double(m_parameters));
     setBoxRange(m_size, double(smallest) / m_bytesPerUnit, double(largest) / m_bytesPerUnit);
