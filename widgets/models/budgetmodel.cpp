@@ -88,6 +88,16 @@ int BudgetModel::rowOf(int tensor) const
     return -1;
 }
 
+QString BudgetModel::bestStepText() const
+{
+    const auto best = m_found ? m_search->problem().bestStepUp(m_found->choice) : std::nullopt;
+    if (!best)
+        return {};
+    return tr("%1 to %2: %3 for %4 % of the error")
+        .arg(shortName(m_search->nameOf(best->group)), fromStd(m_search->schemeOf(best->group, best->candidate).text()),
+             bytesText(uint64_t(best->bytes)), numberText(-shareOf(best->cost)));
+}
+
 std::vector<BudgetModel::Sum> BudgetModel::sums(By by) const
 {
     std::map<int, Sum> sums; ///< ordered by layer or role

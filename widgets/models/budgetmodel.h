@@ -27,6 +27,8 @@ public:
     void setFound(const std::optional<Allocation>& found);
     int tensorOf(int row) const; ///< the first of its part
     int rowOf(int tensor) const; ///< -1: none
+    /// "0.mlp.up_proj to int4,clip=mse: 24.6 kB for 11.9 % of the error"; empty where nothing larger is better.
+    QString bestStepText() const;
 
     /// Of the rows' tensors as they are chosen now, by layer or role in network order; without layer: by name.
     struct Sum {

@@ -102,21 +102,19 @@ QLayout* BudgetPage::Private::buildTop()
 {
     measure->setAccessibleName(tr("Measure of the search"));
     measure->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
-    measure->setMinimumContentsLength(18);
+    measure->setMinimumContentsLength(24);
     for (const MeasureRow& row : kMeasures)
         measure->addItem(tr(row.title));
     choose = plotbar::toggle({}, tr("Which schemes the search may choose from"));
     choose->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
     choose->setChecked(true);
-    share = new QCheckBox(tr("Share in q/k/v, gate/up"));
     start = new QPushButton(tr("Measure"));
     auto* label = new QLabel(tr("Least"));
     label->setBuddy(measure);
     auto* row = plotbar::row();
     row->addWidget(label);
-    row->addWidget(measure, 1);
+    row->addWidget(measure);
     row->addWidget(choose);
-    row->addWidget(share);
     row->addStretch();
     row->addWidget(start);
     return row;
@@ -194,9 +192,11 @@ QWidget* BudgetPage::Private::buildBelow()
     bars->setEmptyText(tr("Where the bits go appears here."));
     stack->addWidget(table);
     stack->addWidget(bars);
+    share = new QCheckBox(tr("One scheme in q/k/v, gate/up"));
     auto* row = plotbar::row();
     row->addWidget(below);
     row->addStretch();
+    row->addWidget(share);
     row->addWidget(belowMenu);
     auto* part = new QWidget;
     auto* column = new QVBoxLayout(part);
@@ -288,9 +288,8 @@ QString BudgetPage::Private::resultText() const
 
 QString BudgetPage::Private::adviceText() const
 {
-    QStringList lines;
-    if (const auto step = search->problem().bestStepUp(found->choice))
-        lines << tr("Most for its size: %1: %2.").arg(fromStd(search->nameOf(step->group)), fromStd(search->stepText(step->group, *found)));
+    const QString step = model->bestStepText();
+    QStringList lines{step.isEmpty() ? tr("No byte more would help.") : tr("Best step up: %1.").arg(step)};
     int kept = 0;
     uint64_t bytes = 0;
     for (const CostTable::Row& row : search->table().rows) {
@@ -310,7 +309,7 @@ void BudgetPage::Private::showState()
     const QStandardItem* item = items->item(std::max(0, measure->currentIndex()));
     const bool possible = item->isEnabled();
     measure->setToolTip(item->toolTip());
-    choose->setText(wanted.ok() ? tr("%n candidate(s)", nullptr, int(wanted->candidates.size())) : tr("Candidates"));
+    choose->setText(wanted.ok() ? tr("Candidates: %1").arg(wanted->candidates.size()) : tr("Candidates"));
     choose->setIcon(theme::icon(choose->isChecked() ? "down" : "right"));
     start->setText(measuring ? tr("Cancel") : tr("Measure"));
     start->setEnabled(measuring || (open && possible && wanted.ok()));

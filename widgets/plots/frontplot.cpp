@@ -179,8 +179,8 @@ QColor FrontPlot::inkOf(Kind kind) const
 {
     switch (kind) {
     case Kind::Present: return theme::color(Ink::Accent);
-    case Kind::Preset: return theme::categorical(1);
-    case Kind::Saved: return theme::categorical(2);
+    case Kind::Preset: return theme::categorical(2);
+    case Kind::Saved: return theme::categorical(4);
     }
     Q_UNREACHABLE();
 }
@@ -370,6 +370,11 @@ void FrontPlot::paintLayer(Layer layer, QPainter& painter)
         painter.save();
         painter.setClipRect(plotArea());
         paintMarks(painter);
+        if (m_found) {
+            painter.setPen(QPen(theme::color(Ink::PlotBackground), 1));
+            painter.setBrush(theme::color(Ink::Handle));
+            painter.drawEllipse(pixelOf(*m_found), 5.5, 5.5);
+        }
         painter.restore();
     }
 }
@@ -458,11 +463,6 @@ void FrontPlot::paintBudget(QPainter& painter) const
     const bool leftOfLine = x > area.center().x();
     drawLabel(painter, {x + (leftOfLine ? -10 : 10), area.top() - 2}, (leftOfLine ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignBottom,
               text, ink);
-    if (m_found) {
-        painter.setPen(QPen(theme::color(Ink::PlotBackground), 1));
-        painter.setBrush(ink);
-        painter.drawEllipse(pixelOf(*m_found), 5.5, 5.5);
-    }
 }
 
 } // namespace ql
