@@ -199,6 +199,12 @@ std::optional<DType> ggufTypeOf(const Scheme& scheme)
     case Format::Q5_1: return DType::Q5_1;
     case Format::Q8_0: return DType::Q8_0;
     case Format::IQ4_NL: return DType::IQ4_NL;
+    case Format::Q2_K: return DType::Q2_K;
+    case Format::Q3_K: return DType::Q3_K;
+    case Format::Q4_K: return DType::Q4_K;
+    case Format::Q5_K: return DType::Q5_K;
+    case Format::Q6_K: return DType::Q6_K;
+    case Format::IQ4_XS: return DType::IQ4_XS;
     case Format::MXFP4: return DType::MXFP4;
     default: return std::nullopt;
     }

@@ -43,6 +43,20 @@ float globalScaleFor(const Scheme& scheme, ClipLimits range)
     return std::max(amax / (halved * largestE4m3), std::numeric_limits<float>::min());
 }
 
+Status checkImportance(const Scheme& scheme, const TensorView& tensor)
+{
+    if (!tensor.importance())
+        return Error{ErrorCode::SchemeConflict,
+                     "imatrix of " + scheme.text() + " takes its weights from a calibration: calibrate, or load one",
+                     {}};
+    if (!tensor.importance()->fits(tensor.rows(), tensor.cols()))
+        return Error{ErrorCode::CalibrationMismatch,
+                     "the importance is of " + std::to_string(tensor.importance()->cols) + " columns, the tensor has " +
+                         std::to_string(tensor.cols()),
+                     {}};
+    return {};
+}
+
 /// Scales of all groups before double quantization, folded into their mean and the block maxima.
 Status prepareDoubleQuant(const TensorView& tensor, TensorParameters& p, const JobControl& job)
 {
@@ -79,6 +93,10 @@ Result<TensorQuantizer> TensorQuantizer::prepare(TensorPasses& passes, const Sch
     p.scheme = scheme;
     p.rows = tensor.rows();
     p.cols = tensor.cols();
+    if (scheme.importance) {
+        p.importance = tensor.importance();
+        QL_CHECK(checkImportance(scheme, tensor));
+    }
     resolveGroups(scheme, p);
     if (scheme.keepsFloat() || tensor.count() == 0)
         return TensorQuantizer(p);

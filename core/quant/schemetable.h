@@ -28,13 +28,15 @@ struct FormatTraits {
     std::string_view section; ///< menu group: "Integers", "4-bit codebooks", "Floating point", "GGML", "Keep"
     FormatKind kind;
     int bits;         ///< of one code
-    int blockSize;    ///< fixed group size, 0 where the user chooses
+    int blockSize;    ///< values of one fixed block as stored, 0 where the user chooses
+    int groupSize;    ///< values per scale: blockSize, or the sub-block of a superblock
     int blockBytes;   ///< bytes of one fixed block as stored, 0 where the user chooses
     std::string_view summary; ///< one sentence for tooltips
     std::string_view source;  ///< where the definition comes from
+    bool hasMinimum;          ///< value = scale * level + minimum
     // What may be chosen; the rest is fixed by the format.
     bool choosesSymmetry, choosesRange, choosesGranularity, choosesClip, choosesRounding, choosesScaleType,
-        choosesDoubleQuant;
+        choosesDoubleQuant, choosesImportance;
 };
 
 std::span<const FormatTraits> schemeTable();

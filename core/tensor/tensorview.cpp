@@ -221,6 +221,13 @@ Status TensorView::readPacked(int64_t first, int64_t n, float* out) const
     return {};
 }
 
+TensorView TensorView::weighted(std::shared_ptr<const ColumnImportance> importance) const
+{
+    TensorView view = *this;
+    view.m_importance = std::move(importance);
+    return view;
+}
+
 std::optional<std::span<const std::byte>> TensorView::bytes() const
 {
     if (!m_source || m_transposed || m_packed)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/tensor/bytesource.h"
+#include "core/tensor/columnimportance.h"
 #include "core/tensor/dtype.h"
 #include "core/tensor/packedvalues.h"
 #include "core/tensor/shape.h"
@@ -42,6 +43,9 @@ public:
     Status readFlat(int64_t first, int64_t n, float* out) const;
     /// Stored bytes in place (never for transposed and packed views, so that the order is the matrix order).
     std::optional<std::span<const std::byte>> bytes() const;
+    /// The same window with what weighted quantizers should know of its columns; null where nothing is known.
+    TensorView weighted(std::shared_ptr<const ColumnImportance> importance) const;
+    const std::shared_ptr<const ColumnImportance>& importance() const { return m_importance; }
     /// The values are not needed soon; see ByteSource::release.
     void release() const;
 
@@ -50,6 +54,7 @@ private:
 
     std::shared_ptr<const ByteSource> m_source;
     std::shared_ptr<const PackedValues> m_packed;
+    std::shared_ptr<const ColumnImportance> m_importance;
     uint64_t m_offset = 0;
     uint64_t m_bytes = 0;
     DType m_dtype = DType::F32;
