@@ -83,7 +83,8 @@ private:
 
     Status write(const GgufPart& part, int tensor)
     {
-        QL_TRY(const TensorView view, m_model.view(tensor));
+        QL_TRY(TensorView view, m_model.view(tensor));
+        view = view.weighted(m_layout.decisions[size_t(tensor)].importance);
         if (part.raw)
             QL_CHECK(writeRaw(view));
         else

@@ -139,13 +139,17 @@ private:
         return {};
     }
 
-    /// All experts of a layer have the type of the first.
+    /// All experts of a layer have the type of the first; what weighs their errors is their own.
     static void follow(const GgufPart& part, const Decision& first, Decision& own)
     {
-        const bool same = first.asStored == own.asStored && (first.asStored || first.scheme == own.scheme);
+        const bool same =
+            first.asStored == own.asStored && (first.asStored || first.scheme.format == own.scheme.format);
+        if (same && !own.asStored)
+            return;
         const std::string wished = own.asStored ? "its stored type" : own.scheme.text();
         own.asStored = first.asStored;
         own.scheme = first.scheme;
+        own.scheme.importance = first.scheme.importance && own.importance;
         own.fallback = first.fallback;
         if (!same && first.fallback.empty())
             own.fallback = std::string(dtypeInfo(part.dtype).name) + " instead of " + wished +

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <string>
+#include <utility>
 
 namespace ql {
 
@@ -248,6 +249,26 @@ Status applicable(const Scheme& scheme, int64_t rows, int64_t cols)
                      {}};
     }
     return {};
+}
+
+std::optional<Scheme> narrowerBlocks(const Scheme& scheme, int64_t rows, int64_t cols)
+{
+    static constexpr std::array<std::pair<Format, Format>, 6> kNext{{{Format::Q2_K, Format::Q4_0},
+                                                                     {Format::Q3_K, Format::Q4_0},
+                                                                     {Format::Q4_K, Format::Q5_0},
+                                                                     {Format::Q5_K, Format::Q5_1},
+                                                                     {Format::Q6_K, Format::Q8_0},
+                                                                     {Format::IQ4_XS, Format::IQ4_NL}}};
+    for (const auto& [from, to] : kNext) {
+        if (scheme.format != from)
+            continue;
+        Scheme next = Scheme::defaultsFor(to);
+        next.importance = scheme.importance;
+        next = next.normalized();
+        if (applicable(next, rows, cols).ok())
+            return next;
+    }
+    return std::nullopt;
 }
 
 } // namespace ql

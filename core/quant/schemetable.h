@@ -50,5 +50,8 @@ uint64_t storedBytes(const Scheme& scheme, int64_t rows, int64_t cols);
 /// Nothing when `scheme` can be applied to such a matrix, else why not (SchemeConflict): a GGML block that does not
 /// divide the row, for example.
 Status applicable(const Scheme& scheme, int64_t rows, int64_t cols);
+/// What llama.cpp's quantizer takes where superblocks do not divide a row: the next format with blocks of 32 (Q4_K: Q5_0,
+/// Q5_K: Q5_1, Q6_K: Q8_0, IQ4_XS: IQ4_NL, others Q4_0). Nothing for other formats, or where that does not fit either.
+std::optional<Scheme> narrowerBlocks(const Scheme& scheme, int64_t rows, int64_t cols);
 
 } // namespace ql

@@ -5,13 +5,23 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace ql {
 
+/// Where importance comes from, as GGUF files name it (quantize.imatrix.*).
+struct ImportanceSource {
+    std::string maker;    ///< what kind of source, and which program
+    std::string dataset;
+    uint64_t entries = 0; ///< weights that it knows
+    uint64_t chunks = 0;
+};
+
 struct ColumnImportance {
     int64_t cols = 0;
     std::vector<float> values; ///< one row of `cols` values per stacked matrix (expert), finite and >= 0
+    ImportanceSource source;
 
     int64_t matrices() const { return cols > 0 ? int64_t(values.size()) / cols : 0; }
     /// Whether it describes a tensor of this shape: as many columns, rows that divide among the matrices.
