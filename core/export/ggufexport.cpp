@@ -213,7 +213,7 @@ Result<Planned> planFile(const Model& model, const std::vector<Decision>& decisi
     Planned planned;
     if (model.format() == ModelFormat::Gguf) {
         planned.layout = layOutGguf(model, decisions);
-        QL_CHECK(copyGgufKeys(planned.writer, model));
+        QL_CHECK(copyGgufKeys(planned.writer, model, planned.layout));
     } else {
         QL_CHECK(translate(model, decisions, planned));
     }

@@ -248,12 +248,13 @@ void setGgufModelKeys(GgufWriter& writer, const Model& model, const NetworkConfi
     keys.family();
 }
 
-Status copyGgufKeys(GgufWriter& writer, const Model& model)
+Status copyGgufKeys(GgufWriter& writer, const Model& model, const GgufLayout& layout)
 {
+    const bool weighted = importanceOf(layout) != nullptr;
     QL_TRY(const GgufFile file, parseGguf(model.files().front()));
     uint64_t held = 0;
     for (const auto& [key, value] : file.metadata) {
-        if (ownKey(key))
+        if (ownKey(key) || (weighted && key.starts_with("quantize.imatrix.")))
             continue;
         const auto* array = std::get_if<GgufArray>(&value);
         if (!array) {
