@@ -262,7 +262,7 @@ GroupParameters SuperBlock::group(int index) const
 {
     GroupParameters p;
     p.scale = scale * float(scales[size_t(index)]);
-    p.minimum = -(minimum * float(minimums[size_t(index)]));
+    p.minimum = 0 - minimum * float(minimums[size_t(index)]); // +0 where there is none
     const float inverse = 1 / p.scale;
     p.inverse = std::isfinite(inverse) ? inverse : 0.0f;
     return p;
