@@ -3,6 +3,7 @@
 #include "app/exportcontroller.h"
 
 #include "app/exportdialog.h"
+#include "core/calibration/importance.h"
 #include "core/calibration/outputerror.h"
 #include "core/io/atomicfile.h"
 

@@ -5,6 +5,7 @@
 #include "app/cli/options.h"
 #include "app/cli/table.h"
 #include "app/resources.h"
+#include "core/calibration/importance.h"
 #include "core/base/format.h"
 #include "core/calibration/imports.h"
 #include "core/export/exporter.h"

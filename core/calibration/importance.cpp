@@ -8,7 +8,7 @@
 namespace ql {
 namespace {
 
-constexpr double kMost = 1e30; ///< what the weighted searches can add up
+constexpr double kMost = 1e15; ///< what the weighted searches can add up
 
 ImportanceSource sourceOf(const Calibration& calibration)
 {
