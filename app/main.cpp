@@ -14,8 +14,12 @@
 #include <QFileInfo>
 #include <QScreen>
 
+#include <csignal>
+
 int main(int argc, char** argv)
 {
+    // A file that reaches the size limit is an error of writing, not the end of the program.
+    std::signal(SIGXFSZ, SIG_IGN);
 #ifdef QUANTLOUPE_OPENCL
     if (argc == 2 && std::string_view(argv[1]) == "--probe-opencl")
         return ql::printProbe();

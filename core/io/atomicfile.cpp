@@ -2,16 +2,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/io/atomicfile.h"
 
+#include "core/io/atomicnames.h"
 #include "core/io/mappedfile.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
-#include <random>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -21,57 +20,7 @@ namespace fs = std::filesystem;
 namespace ql {
 namespace {
 
-constexpr std::string_view kMark = ".quantloupe-";
-constexpr std::string_view kSuffix = ".part";
 constexpr size_t kMostPerWrite = size_t(1) << 30;
-
-std::string reason(int error)
-{
-    return std::generic_category().message(error);
-}
-
-ErrorCode codeFor(int error)
-{
-    return error == ENOSPC || error == EDQUOT ? ErrorCode::DiskFull : ErrorCode::CannotWrite;
-}
-
-/// Where a symbolic link leads, so that saving through a link keeps the link.
-std::string resolved(const std::string& target)
-{
-    std::error_code error;
-    const fs::path path = fs::weakly_canonical(target, error);
-    return error ? target : path.string();
-}
-
-std::string folderOf(const std::string& path)
-{
-    const std::string folder = fs::path(path).parent_path().string();
-    return folder.empty() ? "." : folder;
-}
-
-std::string randomLetters(size_t n)
-{
-    static constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789";
-    std::random_device random;
-    std::string letters;
-    for (size_t i = 0; i < n; ++i)
-        letters += kLetters[random() % kLetters.size()];
-    return letters;
-}
-
-/// "/folder/.NAME.quantloupe-XXXXXX.part", NAME shortened so that it fits a directory entry.
-std::string temporaryName(const std::string& target)
-{
-    const fs::path path(target);
-    const std::string name = "." + path.filename().string().substr(0, 200) + std::string(kMark) + randomLetters(6) +
-                             std::string(kSuffix);
-    return (path.parent_path() / name).string();
-}
-
-bool isTemporary(const std::string& name)
-{
-    return name.starts_with('.') && name.ends_with(kSuffix) && name.find(kMark) != std::string::npos;
-}
 
 /// Preflight of the target itself: its kind, and that it is no source.
 Status checkTarget(const std::string& target, const std::vector<std::string>& sources)
@@ -89,31 +38,17 @@ Status checkTarget(const std::string& target, const std::vector<std::string>& so
     return {};
 }
 
-Status checkSpace(const std::string& target, uint64_t expectedBytes)
-{
-    struct statvfs space = {};
-    if (statvfs(folderOf(target).c_str(), &space) != 0)
-        return {};
-    const auto available = double(space.f_bavail) * double(space.f_frsize);
-    if (double(expectedBytes) * 1.05 > available)
-        return Error{ErrorCode::DiskFull,
-                     std::to_string(expectedBytes) +
-                         " bytes do not fit on this disk; free some space or choose another folder",
-                     target};
-    return {};
-}
-
 } // namespace
 
 Result<AtomicFile> AtomicFile::create(const std::string& target, const std::vector<std::string>& sources,
                                       uint64_t expectedBytes)
 {
     AtomicFile file;
-    file.m_target = resolved(target);
+    file.m_target = resolvedPath(target);
     if (fs::path(file.m_target).filename().empty())
         return Error{ErrorCode::CannotWrite, "this names no file", target};
     QL_CHECK(checkTarget(file.m_target, sources));
-    QL_CHECK(checkSpace(file.m_target, expectedBytes));
+    QL_CHECK(checkFreeSpace(folderOfPath(file.m_target), expectedBytes, file.m_target));
     QL_CHECK(file.createTemporary());
     return file;
 }
@@ -126,7 +61,7 @@ Status AtomicFile::createTemporary()
         if (m_descriptor < 0 && errno == EEXIST)
             continue;
         if (m_descriptor < 0)
-            return Error{codeFor(errno), "cannot create a file in this folder: " + reason(errno), m_target};
+            return Error{errnoCode(errno), "cannot create a file in this folder: " + errnoText(errno), m_target};
         // The lock tells sweep() that the owner lives; a sweep may have come between creating and locking.
         struct stat mine = {};
         if (flock(m_descriptor, LOCK_EX) != 0 || fstat(m_descriptor, &mine) != 0 || mine.st_nlink > 0) {
@@ -190,9 +125,27 @@ Status AtomicFile::write(std::span<const std::byte> bytes)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return fail(codeFor(errno), reason(errno));
+            return fail(errnoCode(errno), errnoText(errno));
         bytes = bytes.subspan(size_t(n));
         m_position += uint64_t(n);
+    }
+    return {};
+}
+
+Status AtomicFile::writeAt(uint64_t offset, std::span<const std::byte> bytes)
+{
+    if (m_failure)
+        return *m_failure;
+    if (m_descriptor < 0)
+        return fail(ErrorCode::CannotWrite, "the file is already finished");
+    while (!bytes.empty()) {
+        const ssize_t n = pwrite(m_descriptor, bytes.data(), std::min(bytes.size(), kMostPerWrite), off_t(offset));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail(errnoCode(errno), errnoText(errno));
+        bytes = bytes.subspan(size_t(n));
+        offset += uint64_t(n);
     }
     return {};
 }
@@ -209,7 +162,7 @@ Status AtomicFile::commit(const std::function<Status(const std::string& temporar
     if (m_descriptor < 0)
         return fail(ErrorCode::CannotWrite, "the file is already finished");
     if (fsync(m_descriptor) != 0)
-        return fail(codeFor(errno), "the disk did not take the data: " + reason(errno));
+        return fail(errnoCode(errno), "the disk did not take the data: " + errnoText(errno));
     if (verify) {
         if (const Status status = verify(m_temporary); !status.ok()) {
             // Only the written file can fail to read back; a cancelled job or a changed source keep their own words.
@@ -221,14 +174,14 @@ Status AtomicFile::commit(const std::function<Status(const std::string& temporar
         }
     }
     if (rename(m_temporary.c_str(), m_target.c_str()) != 0)
-        return fail(codeFor(errno), reason(errno));
+        return fail(errnoCode(errno), errnoText(errno));
     close(std::exchange(m_descriptor, -1));
-    const int folder = open(folderOf(m_target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int folder = open(folderOfPath(m_target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder >= 0) {
         const bool synced = fsync(folder) == 0 || errno == EINVAL;
         close(folder);
         if (!synced)
-            return fail(ErrorCode::CannotWrite, "the folder could not be synced: " + reason(errno));
+            return fail(ErrorCode::CannotWrite, "the folder could not be synced: " + errnoText(errno));
     }
     return {};
 }
@@ -238,16 +191,19 @@ int AtomicFile::sweep(const std::string& folder)
     int removed = 0;
     std::error_code error;
     for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-        if (!isTemporary(it->path().filename().string()))
+        if (!isTemporaryName(it->path().filename().string()))
             continue;
         const std::string path = it->path().string();
         const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (descriptor < 0)
             continue;
         struct stat found = {};
-        if (fstat(descriptor, &found) == 0 && S_ISREG(found.st_mode) && flock(descriptor, LOCK_EX | LOCK_NB) == 0 &&
-            unlink(path.c_str()) == 0)
-            ++removed;
+        const bool known = fstat(descriptor, &found) == 0 && (S_ISREG(found.st_mode) || S_ISDIR(found.st_mode));
+        if (known && flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
+            std::error_code failure;
+            fs::remove_all(path, failure);
+            removed += failure ? 0 : 1;
+        }
         close(descriptor);
     }
     return removed;

@@ -29,6 +29,8 @@ public:
 
     Status write(std::span<const std::byte> bytes); ///< CannotWrite or DiskFull, once wrong always wrong
     Status write(std::string_view text);
+    /// Anywhere in the file, which grows as needed; position() stays where it is.
+    Status writeAt(uint64_t offset, std::span<const std::byte> bytes);
     uint64_t position() const { return m_position; }
     /// Path of the temporary, for verification before it is published.
     const std::string& temporaryPath() const { return m_temporary; }
@@ -36,7 +38,7 @@ public:
     /// `verify` found wrong (Cancelled passes as it is); in every case of failure the old target stays.
     Status commit(const std::function<Status(const std::string& temporaryPath)>& verify = {});
 
-    /// Removes temporaries that a killed process left in `folder` (their owner no longer runs).
+    /// Removes temporaries, files and folders, that a killed process left in `folder` (their owner no longer runs).
     static int sweep(const std::string& folder);
 
 private:

@@ -29,6 +29,9 @@ public:
 
     const std::vector<Entry>& order() const { return m_entries; } ///< in which the tensors must be written
     uint64_t dataBytes(size_t index) const { return m_ends[index] - (index ? m_ends[index - 1] : 0); }
+    uint64_t dataBytes() const { return m_ends.empty() ? 0 : m_ends.back(); }
+    /// Length word, JSON and padding, for those who write the file themselves; data follow in order.
+    const std::string& header() const { return m_header; }
     uint64_t fileBytes() const { return m_header.size() + (m_ends.empty() ? 0 : m_ends.back()); }
 
     /// Opens the temporary and writes the header; errors as AtomicFile::create.

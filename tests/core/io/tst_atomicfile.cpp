@@ -291,8 +291,9 @@ private Q_SLOTS:
         folder.write(".other.part", "not ours");
         QVERIFY(symlink("visible.quantloupe-abc123.part", folder.path(".link.quantloupe-abc123.part").c_str()) == 0);
         QVERIFY(mkdir(folder.path(".dir.quantloupe-abc123.part").c_str(), 0777) == 0);
-        QCOMPARE(AtomicFile::sweep(folder.path()), 1);
-        QCOMPARE(folder.entries().size(), 5);
+        folder.write(".dir.quantloupe-abc123.part/config.json", "left behind, too");
+        QCOMPARE(AtomicFile::sweep(folder.path()), 2);
+        QCOMPARE(folder.entries().size(), 4);
         QVERIFY(living->write("alive").ok());
         QCOMPARE(codeOf(living->commit()), std::string());
         QCOMPARE(folder.read("out"), std::string("alive"));

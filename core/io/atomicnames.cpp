@@ -1,0 +1,82 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/io/atomicnames.h"
+
+#include <cerrno>
+#include <filesystem>
+#include <random>
+#include <string_view>
+#include <sys/statvfs.h>
+#include <system_error>
+
+namespace fs = std::filesystem;
+
+namespace ql {
+namespace {
+
+constexpr std::string_view kMark = ".quantloupe-";
+constexpr std::string_view kSuffix = ".part";
+
+std::string randomLetters(size_t n)
+{
+    static constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789";
+    std::random_device random;
+    std::string letters;
+    for (size_t i = 0; i < n; ++i)
+        letters += kLetters[random() % kLetters.size()];
+    return letters;
+}
+
+} // namespace
+
+std::string errnoText(int error)
+{
+    return std::generic_category().message(error);
+}
+
+ErrorCode errnoCode(int error)
+{
+    return error == ENOSPC || error == EDQUOT ? ErrorCode::DiskFull : ErrorCode::CannotWrite;
+}
+
+std::string resolvedPath(const std::string& target)
+{
+    std::error_code error;
+    const fs::path path = fs::weakly_canonical(target, error);
+    return error ? target : path.string();
+}
+
+std::string folderOfPath(const std::string& path)
+{
+    const std::string folder = fs::path(path).parent_path().string();
+    return folder.empty() ? "." : folder;
+}
+
+std::string temporaryName(const std::string& target)
+{
+    const fs::path path(target);
+    const std::string name = "." + path.filename().string().substr(0, 200) + std::string(kMark) + randomLetters(6) +
+                             std::string(kSuffix);
+    return (path.parent_path() / name).string();
+}
+
+bool isTemporaryName(const std::string& name)
+{
+    return name.starts_with('.') && name.ends_with(kSuffix) && name.find(kMark) != std::string::npos;
+}
+
+Status checkFreeSpace(const std::string& folder, uint64_t expectedBytes, const std::string& where)
+{
+    struct statvfs space = {};
+    if (statvfs(folder.c_str(), &space) != 0)
+        return {};
+    const auto available = double(space.f_bavail) * double(space.f_frsize);
+    if (double(expectedBytes) * 1.05 > available)
+        return Error{ErrorCode::DiskFull,
+                     std::to_string(expectedBytes) +
+                         " bytes do not fit on this disk; free some space or choose another folder",
+                     where};
+    return {};
+}
+
+} // namespace ql
