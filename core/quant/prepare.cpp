@@ -8,6 +8,7 @@
 #include "core/quant/tensorpass.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace ql {
@@ -32,6 +33,23 @@ void resolveGroups(const Scheme& scheme, TensorParameters& p)
     }
 }
 
+/// Engines keep the inverse of NVFP4's factor and divide by it. The next factor, a few units in the last place away, with
+/// which products and such quotients are the same floats; the significand of an E4M3 scale has four bits.
+float divisible(float factor)
+{
+    constexpr int kMostSteps = 4096;
+    float candidate = factor;
+    for (int step = 0; step < kMostSteps; ++step, candidate = std::nextafter(candidate, INFINITY)) {
+        const float inverse = 1.0f / candidate;
+        bool same = std::isnormal(inverse) && std::isnormal(candidate);
+        for (float significand = 8; significand < 16 && same; ++significand)
+            same = significand * candidate == significand / inverse;
+        if (same)
+            return candidate;
+    }
+    return factor;
+}
+
 float globalScaleFor(const Scheme& scheme, ClipLimits range)
 {
     constexpr float largestE4m3 = 448;
@@ -40,7 +58,8 @@ float globalScaleFor(const Scheme& scheme, ClipLimits range)
         return 1;
     const float magnitude = codebookFor(scheme).maxMagnitude;
     const float halved = scheme.symmetry == Symmetry::Asymmetric ? magnitude / 2 : magnitude;
-    return std::max(amax / (halved * largestE4m3), std::numeric_limits<float>::min());
+    const float factor = std::max(amax / (halved * largestE4m3), std::numeric_limits<float>::min());
+    return scheme.format == Format::NVFP4 ? divisible(factor) : factor;
 }
 
 Status checkImportance(const Scheme& scheme, const TensorView& tensor)

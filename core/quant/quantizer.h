@@ -24,7 +24,8 @@ struct TensorParameters {
     int64_t groupsPerRow = 0; ///< 0 for per-tensor
     GroupParameters tensorGroup; ///< the one group of per-tensor schemes
     /// E4M3 scales: amax / (codebook.maxMagnitude * 448), at least the smallest normal float; half that magnitude for
-    /// asymmetric integers, whose scale may cover twice amax. 1 for an all-zero tensor.
+    /// asymmetric integers, whose scale may cover twice amax. 1 for an all-zero tensor. NVFP4: a few units in the last
+    /// place above, so that dividing by its f32 inverse, as engines do, gives the same scales.
     float globalScale = 1;
     float clipRatio = 1;         ///< KL with groups: the ratio of each group's range that is kept
     float scaleOffset = 0;       ///< double quantization: mean of all group scales

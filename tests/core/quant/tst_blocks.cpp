@@ -283,7 +283,12 @@ private Q_SLOTS:
         float amax = 0;
         for (const float v : x)
             amax = std::max(amax, std::abs(v));
-        const float global = amax / (6.0f * 448.0f);
+        // The factor is a few units in the last place above, so that dividing by its inverse gives the same scales.
+        const auto quantizer = TensorQuantizer::prepare(TensorView::fromFloats(x, 200, 64), Scheme::defaultsFor(Format::NVFP4));
+        const float global = quantizer->parameters().globalScale;
+        QVERIFY(global >= amax / (6.0f * 448.0f) && double(global) < double(amax) / (6.0 * 448.0) * 1.001);
+        for (int code = 1; code <= 0x7E; ++code)
+            QCOMPARE(e4m3ToFloat(uint8_t(code)) * global, e4m3ToFloat(uint8_t(code)) / (1.0f / global));
         for (size_t b = 0; b < 200; ++b) {
             for (size_t g = 0; g < 4; ++g) {
                 const float* group = &x[b * 64 + g * 16];
