@@ -13,7 +13,7 @@ namespace {
 constexpr Verb kVerbs[] = {
     {"inspect", "MODEL [--json]", "header facts: format, architecture, tensors", runInspect},
     {"stats", "MODEL [--tensor RE] [--bins N] [--json]", "statistics and histograms of weights", runStats},
-    {"quantize", "MODEL (--scheme S | --policy F) [--tensor RE] [--calibration C] [--device D] [--out PATH --as FORMAT] [--json]",
+    {"quantize", "MODEL (--scheme S | --policy F) [--tensor RE] [--calibration C] [--device D] [--out PATH --as FORMAT [--part I/N]] [--json]",
      "errors per tensor, and export when asked", runQuantize},
     {"plan", "MODEL (--scheme S | --policy F) --as FORMAT [--json]", "what an export would write; writes nothing",
      runPlan},
@@ -45,7 +45,8 @@ void printHelp(std::ostream& out)
     for (const Verb& verb : kVerbs)
         out << "  " << verb.name << ' ' << verb.arguments << "\n      " << verb.summary << '\n';
     out << "\nMODEL is a safetensors, GGUF, NPY or NPZ file or a Hugging Face folder.\n"
-           "FORMAT of --as: dequantized (safetensors in the source type), codes (safetensors with codes and scales).\n"
+           "FORMAT of --as: dequantized (safetensors in the source type), codes (safetensors with codes and scales),\n"
+           "  gguf (llama.cpp), and as folders gptq, awq, compressed-tensors, bitsandbytes, mlx.\n"
            "D is auto, cpu, opencl or a device id that `devices` prints.\n"
            "A scheme S is FORMAT[,option...], for example int4,group=128,clip=mse\n  formats:";
     for (const FormatTraits& row : schemeTable())

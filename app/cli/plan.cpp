@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // quantloupe-cli plan: sizes, fallbacks and warnings of an export that is not written.
+#include "app/cli/exportoptions.h"
 #include "app/cli/options.h"
 #include "app/cli/table.h"
 #include "core/base/format.h"
@@ -48,7 +49,7 @@ void printText(const ExportPlan& plan, std::ostream& out)
                    entry.decision.fallback.empty() ? entry.decision.because : entry.decision.fallback});
     }
     table.print(out);
-    out << "\nfile: " << plan.fileBytes << " bytes (" << formatBytes(plan.fileBytes) << "); packed by its schemes: "
+    out << (plan.folder ? "\nfolder: " : "\nfile: ") << plan.fileBytes << " bytes (" << formatBytes(plan.fileBytes) << "); packed by its schemes: "
         << formatBytes(plan.quantizedBytes) << ", " << formatSignificant(plan.bitsPerWeight) << " bits/weight\n";
     for (const std::string& warning : plan.warnings)
         out << "warning: " << warning << '\n';
@@ -65,16 +66,13 @@ int runPlan(const QStringList& arguments, Context& context)
     Options options("plan");
     options.positional("MODEL", "file or folder").flag("json", "one JSON document on stdout")
         .value("scheme", "S", "one scheme for every weight matrix").value("policy", "FILE", "a policy file")
-        .value("as", "FORMAT", exportFormatNames().c_str())
         .flag("no-fallback", "fail where a scheme does not fit its tensor or the format");
+    describeExport(options);
     if (const auto code = begin(options, arguments, context))
         return *code;
-    const auto format = exportFormatFromName(options.text("as"));
-    if (!format)
-        return fail(context, {ErrorCode::InvalidArgument,
-                              (options.has("as") ? "unknown export format \"" + options.text("as") + '"' : "missing") +
-                                  "; known: " + exportFormatNames(),
-                              "--as"});
+    auto exported = exportOptionsFrom(options);
+    if (!exported.ok())
+        return fail(context, exported.error());
     const auto policy = policyFrom(options, context);
     if (!policy.ok())
         return fail(context, policy.error());
@@ -84,10 +82,9 @@ int runPlan(const QStringList& arguments, Context& context)
     const auto decisions = policy->resolve(**model);
     if (!decisions.ok())
         return fail(context, decisions.error());
-    ExportOptions exported = *format;
-    exported.activations = policy->activations;
-    exported.kvCache = policy->kvCache;
-    const auto plan = planExport(**model, *decisions, exported);
+    exported->activations = policy->activations;
+    exported->kvCache = policy->kvCache;
+    const auto plan = planExport(**model, *decisions, *exported);
     if (!plan.ok())
         return fail(context, plan.error());
     if (const Status refused = options.has("no-fallback") ? refuseFallbacks(*plan) : Status(); !refused.ok())

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // quantloupe-cli quantize: error figures per tensor under a scheme or a policy, and the export when asked.
 #include "app/backends.h"
+#include "app/cli/exportoptions.h"
 #include "app/cli/options.h"
 #include "app/cli/table.h"
 #include "app/resources.h"
@@ -73,11 +74,9 @@ Result<std::optional<Export>> exportFrom(const Options& options)
         return std::optional<Export>();
     if (!options.has("out") || !options.has("as"))
         return Error{ErrorCode::InvalidArgument, "--out and --as go together", "quantize"};
-    const auto format = exportFormatFromName(options.text("as"));
-    if (!format)
-        return Error{ErrorCode::InvalidArgument,
-                     "unknown export format \"" + options.text("as") + "\"; known: " + exportFormatNames(), "--as"};
-    return std::optional(Export{*format, options.text("out")});
+    QL_TRY(ExportOptions exported, exportOptionsFrom(options));
+    exported.replace = options.has("replace");
+    return std::optional(Export{exported, options.text("out")});
 }
 
 void describe(Options& options)
@@ -92,10 +91,11 @@ void describe(Options& options)
                "decides clip=output")
         .value("device", "D", "auto, cpu, opencl or a device id", "auto")
         .value("out", "PATH", "where to export to")
-        .value("as", "FORMAT", exportFormatNames().c_str())
+        .flag("replace", "a checkpoint folder of that name may be replaced")
         .flag("no-fallback", "write nothing where a scheme does not fit its tensor or the format")
         .flag("read", "read the files instead of mapping them")
         .value("csv", "FILE", "also write the figures as CSV");
+    describeExport(options);
 }
 
 /// What is to be done, read and checked before anything long begins.
@@ -108,6 +108,18 @@ struct Work {
     std::vector<int> selected;
     std::shared_ptr<const Calibration> calibration; ///< may be null
 };
+
+/// What this process writes, where several share the work.
+Result<std::vector<int>> ownTensors(const Work& work)
+{
+    QL_TRY(const ExportPlan plan, planExport(*work.model, work.decisions, work.exported->options));
+    std::vector<int> own;
+    for (const int tensor : work.selected) {
+        if (plan.entries[size_t(tensor)].part == work.exported->options.part)
+            own.push_back(tensor);
+    }
+    return own;
+}
 
 Result<Work> workFrom(const Options& options, Context& context)
 {
@@ -122,6 +134,9 @@ Result<Work> workFrom(const Options& options, Context& context)
     QL_TRY(work.model, Model::open(options.argument(0), options.has("read") ? FileAccess::Read : FileAccess::Map));
     QL_TRY(work.decisions, work.policy.resolve(*work.model));
     QL_TRY(work.selected, selectTensors(*work.model, options.text("tensor")));
+    if (work.exported && (work.exported->options.part > 0 || work.exported->options.merge)) {
+        QL_TRY(work.selected, ownTensors(work));
+    }
     if (options.has("calibration")) {
         const std::string path = options.text("calibration");
         QL_TRY(work.calibration, importCalibration(path, *work.model, progressJob(context, "reading " + path)));
@@ -173,7 +188,7 @@ Result<std::vector<TensorReport>> carryOut(Work& work, Backend& backend, ThreadP
     QL_CHECK(checkFallbacks(work));
     QL_TRY(work.decisions, resolveCalibrated(backend, model, std::move(work.decisions), work.calibration.get(), pool,
                                               progressJob(context, "clipping by output error"),
-                                              work.exported ? nullptr : &work.selected));
+                                              work.exported && work.exported->options.part == 0 ? nullptr : &work.selected));
     QL_TRY(std::vector<TensorReport> reports,
            measureModel(backend, model, work.decisions, work.selected, {}, progressJob(context, "measuring")));
     if (work.calibration)

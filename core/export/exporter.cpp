@@ -3,9 +3,11 @@
 #include "core/export/exporter.h"
 
 #include "core/base/utf8.h"
+#include "core/export/checkpointexport.h"
 #include "core/export/exportlayout.h"
 #include "core/export/exportvalues.h"
 #include "core/export/ggufexport.h"
+#include "core/io/atomicnames.h"
 #include "core/io/mappedfile.h"
 #include "core/quant/schemetable.h"
 #include "core/tensor/floats.h"
@@ -220,6 +222,14 @@ Result<Planned> planFile(const Model& model, const std::vector<Decision>& decisi
     return Planned{std::move(layout), std::move(writer)};
 }
 
+Status refuseParts(const ExportOptions& options)
+{
+    if (options.part == 0 && options.parts == 1 && !options.merge)
+        return {};
+    return Error{ErrorCode::Unsupported, "only Hugging Face folders are written in parts; this format is one file",
+                 std::string(exportFormatName(options.format))};
+}
+
 } // namespace
 
 std::string_view exportFormatName(ExportFormat format)
@@ -227,9 +237,19 @@ std::string_view exportFormatName(ExportFormat format)
     switch (format) {
     case ExportFormat::Codes: return "codes";
     case ExportFormat::Gguf: return "gguf";
+    case ExportFormat::Gptq: return "gptq";
+    case ExportFormat::Awq: return "awq";
+    case ExportFormat::CompressedTensors: return "compressed-tensors";
+    case ExportFormat::BitsAndBytes: return "bitsandbytes";
+    case ExportFormat::Mlx: return "mlx";
     case ExportFormat::Dequantized: break;
     }
     return "dequantized";
+}
+
+bool exportsFolder(ExportFormat format)
+{
+    return format > ExportFormat::Gguf;
 }
 
 std::optional<ExportFormat> exportFormatFromName(std::string_view name)
@@ -261,6 +281,9 @@ Status refuseFallbacks(const ExportPlan& plan)
 Result<ExportPlan> planExport(const Model& model, const std::vector<Decision>& decisions, const ExportOptions& options)
 {
     const ExportFormat format = options.format;
+    if (exportsFolder(format))
+        return planCheckpoint(model, decisions, options);
+    QL_CHECK(refuseParts(options));
     if (format == ExportFormat::Gguf)
         return planGguf(model, decisions);
     QL_TRY(const Planned planned, planFile(model, decisions, format));
@@ -289,6 +312,10 @@ Status exportModel(Backend& backend, const Model& model, const std::vector<Decis
                    const ExportOptions& options, const std::string& target, const JobControl& job)
 {
     QL_CHECK(model.checkUnchanged());
+    AtomicFile::sweep(folderOfPath(target));
+    if (exportsFolder(options.format))
+        return exportCheckpoint(backend, model, decisions, options, target, job);
+    QL_CHECK(refuseParts(options));
     if (options.format == ExportFormat::Gguf)
         return exportGguf(backend, model, decisions, target, job);
     QL_TRY(Planned planned, planFile(model, decisions, options.format));

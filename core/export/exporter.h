@@ -16,9 +16,14 @@
 
 namespace ql {
 
-enum class ExportFormat { Dequantized, Codes, Gguf };
-inline constexpr ExportFormat kExportFormats[] = {ExportFormat::Dequantized, ExportFormat::Codes, ExportFormat::Gguf};
-std::string_view exportFormatName(ExportFormat format); ///< "dequantized", "codes", "gguf"
+enum class ExportFormat { Dequantized, Codes, Gguf, Gptq, Awq, CompressedTensors, BitsAndBytes, Mlx };
+inline constexpr ExportFormat kExportFormats[] = {
+    ExportFormat::Dequantized,       ExportFormat::Codes,        ExportFormat::Gguf, ExportFormat::Gptq, ExportFormat::Awq,
+    ExportFormat::CompressedTensors, ExportFormat::BitsAndBytes, ExportFormat::Mlx};
+/// "dequantized", "codes", "gguf", "gptq", "awq", "compressed-tensors", "bitsandbytes", "mlx".
+std::string_view exportFormatName(ExportFormat format);
+/// Whether the target is a Hugging Face folder; else it is one file.
+bool exportsFolder(ExportFormat format);
 std::optional<ExportFormat> exportFormatFromName(std::string_view name);
 std::string exportFormatNames(); ///< all of them, for messages: "dequantized, codes, ..."
 
@@ -30,6 +35,7 @@ struct ExportOptions {
     uint64_t shardBytes = 5'000'000'000; ///< most tensor data in one file of a folder; larger tensors have their own
     int part = 0;                        ///< from 1: only that share of `parts`; 0: everything
     int parts = 1;                       ///< processes that share the work
+    bool merge = false;                  ///< puts parts together that are all there
     bool gptqV2 = false;                 ///< GPTQ zero points as they are, not less one
     bool replace = false;                ///< a folder that is there already may be replaced
     ActivationPolicy activations;        ///< for formats whose configuration can say them
@@ -43,6 +49,7 @@ struct PlanEntry {
     uint64_t targetBytes = 0;
     double bitsPerWeight = 0;
     std::vector<std::string> warnings;
+    int part = 1; ///< who writes it, of ExportOptions::parts
 };
 
 struct ExportPlan {

@@ -2,31 +2,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/export/exportlayout.h"
 
+#include "core/export/exportvalues.h"
 #include "core/quant/schemetable.h"
 
 namespace ql {
 namespace {
 
 using Kind = ExportPart::Kind;
-
-/// The float type that values of a tensor are written in: its own where it is a plain float of 16 bits or more.
-DType valueType(DType stored)
-{
-    switch (stored) {
-    case DType::F64:
-    case DType::F32:
-    case DType::F16:
-    case DType::BF16:
-        return stored;
-    default:
-        return DType::F16;
-    }
-}
-
-DType typeOf(Format format)
-{
-    return format == Format::F32 ? DType::F32 : format == Format::BF16 ? DType::BF16 : DType::F16;
-}
 
 bool hasSafetensorsType(DType type)
 {
@@ -68,17 +50,17 @@ Status addTensor(ExportLayout& layout, int index, const TensorInfo& tensor, cons
     const auto add = [&](Kind kind, DType type) {
         layout.parts.push_back({index, kind, {tensor.name, type, tensor.shape}});
     };
-    if (decision.asStored && hasSafetensorsType(tensor.dtype)) {
+    if (decision.asStored && hasSafetensorsType(tensor.dtype) && !tensor.packed) {
         add(Kind::Raw, tensor.dtype);
         return {};
     }
-    if (!dtypeInfo(tensor.dtype).decodable)
+    if (!dtypeInfo(tensor.dtype).decodable && !tensor.packed)
         return Error{ErrorCode::CannotDecode,
                      std::string(dtypeInfo(tensor.dtype).name) +
                          " cannot be decoded and safetensors has no such type, so this model cannot be exported",
                      "tensor " + tensor.name};
     if (!decision.asStored && decision.scheme.keepsFloat())
-        add(Kind::Values, format == ExportFormat::Codes ? typeOf(decision.scheme.format) : valueType(tensor.dtype));
+        add(Kind::Values, format == ExportFormat::Codes ? floatType(decision.scheme.format) : valueType(tensor.dtype));
     else if (decision.asStored || format == ExportFormat::Dequantized)
         add(Kind::Values, valueType(tensor.dtype));
     else

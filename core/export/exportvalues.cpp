@@ -8,6 +8,24 @@
 
 namespace ql {
 
+DType valueType(DType stored)
+{
+    switch (stored) {
+    case DType::F64:
+    case DType::F32:
+    case DType::F16:
+    case DType::BF16:
+        return stored;
+    default:
+        return DType::F16;
+    }
+}
+
+DType floatType(Format format)
+{
+    return format == Format::F32 ? DType::F32 : format == Format::BF16 ? DType::BF16 : DType::F16;
+}
+
 std::vector<std::byte> encodeFloats(std::span<const float> values, DType type)
 {
     std::vector<std::byte> out(values.size() * size_t(dtypeInfo(type).blockBytes));

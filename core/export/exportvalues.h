@@ -9,6 +9,11 @@
 
 namespace ql {
 
+/// The float type that values of a tensor are written in: its own where it is a plain float of 16 bits or more.
+DType valueType(DType stored);
+/// f32, f16 or bf16 as an element type.
+DType floatType(Format format);
+
 /// f32 values as the bytes of a plain float type of 16 bits or more.
 std::vector<std::byte> encodeFloats(std::span<const float> values, DType type);
 

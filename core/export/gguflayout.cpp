@@ -92,7 +92,7 @@ private:
         setOrder(part, facts);
         if (m_config.normOffsetOne && facts.role == TensorRole::Norm)
             part.offset = 1;
-        part.raw = !part.quantized && part.dtype == tensor.dtype && !tensor.transposed && part.offset == 0 &&
+        part.raw = !part.quantized && !tensor.packed && part.dtype == tensor.dtype && !tensor.transposed && part.offset == 0 &&
                    part.order == RowOrder::AsStored;
         m_layout.parts.push_back(std::move(part));
         return {};

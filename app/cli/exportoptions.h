@@ -1,0 +1,16 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What quantize and plan take about the target of an export.
+#pragma once
+
+#include "app/cli/options.h"
+#include "core/export/exporter.h"
+
+namespace ql::cli {
+
+/// --as, --shard-size, --part, --gptq-v2.
+void describeExport(Options& options);
+/// InvalidArgument naming the option.
+Result<ExportOptions> exportOptionsFrom(const Options& options);
+
+} // namespace ql::cli
