@@ -1,0 +1,315 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Checkpoint folders as a whole: shards and their index, parts by several processes, and that a folder is whole or not
+// there, whatever happens to the process or the disk.
+#include "core/compute/cpubackend.h"
+#include "core/export/exporter.h"
+#include "core/io/atomicfile.h"
+#include "core/io/atomicfolder.h"
+#include "core/io/json.h"
+#include "support/testmodels.h"
+
+#include <QElapsedTimer>
+#include <QTemporaryDir>
+#include <QTest>
+
+#include <csignal>
+#include <filesystem>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace ql;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr char kConfig[] = R"({"model_type":"llama","torch_dtype":"float16","tie_word_embeddings":false})";
+
+template <class T>
+T valueOf(Result<T> result)
+{
+    if (!result.ok())
+        qFatal("%s", result.error().text().c_str());
+    return std::move(result).value();
+}
+
+std::string codeOf(const Status& status)
+{
+    return status.ok() ? "ok" : std::string(codeName(status.error().code));
+}
+
+/// Names and contents of all files.
+std::map<std::string, std::string> contentOf(const std::string& folder)
+{
+    std::map<std::string, std::string> content;
+    std::error_code error;
+    for (const auto& file : fs::directory_iterator(folder, error))
+        content[file.path().filename().string()] = valueOf(readWholeFile(file.path().string(), 1 << 28));
+    return content;
+}
+
+} // namespace
+
+class TestCheckpointFolder : public QObject
+{
+    Q_OBJECT
+
+    QTemporaryDir m_folder;
+    CpuBackend m_backend{std::make_shared<ThreadPool>(2)};
+    std::shared_ptr<const Model> m_model;
+    std::vector<Decision> m_decisions;
+    int m_count = 0;
+
+    std::string newPath() { return m_folder.filePath(QString("out%1").arg(m_count++)).toStdString(); }
+
+    Status write(const ExportOptions& options, const std::string& path, const JobControl& job = {})
+    {
+        return exportModel(m_backend, *m_model, m_decisions, options, path, job);
+    }
+
+    static ExportOptions part(int number, int parts)
+    {
+        ExportOptions options = ExportFormat::Gptq;
+        options.part = number;
+        options.parts = parts;
+        options.merge = number == 0;
+        return options;
+    }
+
+private Q_SLOTS:
+    void initTestCase()
+    {
+        std::signal(SIGXFSZ, SIG_IGN);
+        m_model = test::makeModel(test::runnableLlamaTensors(), kConfig);
+        Policy policy;
+        policy.defaultScheme = valueOf(Scheme::parse("int4,group=32"));
+        m_decisions = valueOf(policy.resolve(*m_model));
+    }
+
+    void shardsAreAsLargeAsAsked()
+    {
+        ExportOptions options = ExportFormat::Gptq;
+        options.shardBytes = 6000;
+        const std::string path = newPath();
+        QCOMPARE(codeOf(write(options, path)), std::string("ok"));
+        const auto index = valueOf(readJson(path + "/model.safetensors.index.json"));
+        uint64_t bytes = 0;
+        std::map<std::string, uint64_t> inShard;
+        const auto written = valueOf(Model::open(path));
+        for (const auto& file : written->files())
+            bytes += file->size();
+        const auto plan = valueOf(planExport(*m_model, m_decisions, options));
+        uint64_t planned = 0, all = 0;
+        for (const PlanEntry& entry : plan.entries)
+            planned += entry.targetBytes;
+        for (const auto& [name, text] : contentOf(path))
+            all += text.size();
+        QCOMPARE(index["metadata"]["total_size"].get<uint64_t>(), planned);
+        QCOMPARE(all, plan.fileBytes);
+        for (const auto& [tensor, shard] : index["weight_map"].items())
+            QVERIFY(fs::exists(path + "/" + shard.get<std::string>()));
+        QVERIFY(written->files().size() > 4 && bytes > planned);
+
+        options.shardBytes = 1 << 30;
+        const std::string single = newPath();
+        QCOMPARE(codeOf(write(options, single)), std::string("ok"));
+        QVERIFY(fs::exists(single + "/model.safetensors") && !fs::exists(single + "/model.safetensors.index.json"));
+    }
+
+    void partsMakeTheSameWeights()
+    {
+        const int parts = 3;
+        const std::string path = newPath();
+        QCOMPARE(codeOf(write(part(2, parts), path)), std::string("ok"));
+        QCOMPARE(codeOf(write(part(0, parts), path)), std::string("IndexMissingShard"));
+        QVERIFY(fs::exists(path + "/part-2-of-3.json") && !fs::exists(path + "/config.json"));
+        QCOMPARE(codeOf(write(part(1, parts), path)), std::string("ok"));
+        QCOMPARE(codeOf(write(part(1, 2), path)), std::string("InvalidArgument"));
+        const auto before = contentOf(path);
+        QVERIFY(std::all_of(before.begin(), before.end(), [](const auto& file) { return file.first.find("part-") != std::string::npos; }));
+        QCOMPARE(codeOf(write(part(3, parts), path)), std::string("ok")); // the last one merges
+        const auto written = valueOf(Model::open(path));
+        ExportOptions options = ExportFormat::Gptq;
+        const std::string whole = newPath();
+        QCOMPARE(codeOf(write(options, whole)), std::string("ok"));
+        const auto reference = valueOf(Model::open(whole));
+        QCOMPARE(written->tensors().size(), reference->tensors().size());
+        for (size_t i = 0; i < reference->tensors().size(); ++i) {
+            const auto a = valueOf(reference->view(int(i))), b = valueOf(written->view(written->indexOf(reference->tensors()[i].name)));
+            std::vector<float> x(size_t(a.count())), y(x.size());
+            QVERIFY(b.count() == a.count() && a.readRows(0, a.rows(), x.data()).ok() && b.readRows(0, b.rows(), y.data()).ok());
+            QVERIFY2(x == y, reference->tensors()[i].name.c_str());
+        }
+        auto files = contentOf(path);
+        QVERIFY(std::none_of(files.begin(), files.end(), [](const auto& file) { return file.first.find("part-") != std::string::npos; }));
+        QCOMPARE(files["config.json"], contentOf(whole)["config.json"]);
+        QCOMPARE(codeOf(write(part(1, parts), path)), std::string("CannotWrite")); // it is complete
+    }
+
+    void mergingMayBeRepeated()
+    {
+        const std::string path = newPath();
+        QCOMPARE(codeOf(write(part(1, 2), path)), std::string("ok"));
+        QCOMPARE(codeOf(write(part(2, 2), path)), std::string("ok"));
+        const auto whole = contentOf(path);
+        // As if the merging process had died after its first file.
+        fs::remove(path + "/config.json");
+        fs::remove(path + "/model.safetensors.index.json");
+        QCOMPARE(codeOf(write(part(0, 2), path)), std::string("IndexMissingShard"));
+        QCOMPARE(codeOf(write(part(1, 2), path)), std::string("ok"));
+        QCOMPARE(codeOf(write(part(2, 2), path)), std::string("ok"));
+        QVERIFY(contentOf(path) == whole);
+    }
+
+    void singleFilesHaveNoParts()
+    {
+        ExportOptions options = part(1, 2);
+        options.format = ExportFormat::Codes;
+        QCOMPARE(codeOf(write(options, newPath())), std::string("Unsupported"));
+    }
+
+    void existingFoldersAreReplacedOnRequest()
+    {
+        const std::string path = newPath();
+        ExportOptions options = ExportFormat::Gptq;
+        fs::create_directory(path); // an empty one gives way
+        QCOMPARE(codeOf(write(options, path)), std::string("ok"));
+        const auto first = contentOf(path);
+        QCOMPARE(codeOf(write(options, path)), std::string("CannotWrite"));
+        QVERIFY(contentOf(path) == first);
+        options.replace = true;
+        options.format = ExportFormat::Awq;
+        QCOMPARE(codeOf(write(options, path)), std::string("ok"));
+        QVERIFY(contentOf(path) != first);
+        fs::create_directory(path + "/notes"); // no longer only a checkpoint
+        QCOMPARE(codeOf(write(options, path)), std::string("CannotWrite"));
+        QCOMPARE(codeOf(write(options, path + "/config.json")), std::string("CannotWrite"));
+        QCOMPARE(codeOf(write(options, "/proc/nowhere/out")), std::string("CannotWrite"));
+    }
+
+    void theSourceIsNeverTheTarget()
+    {
+        const std::string source = newPath();
+        QCOMPARE(codeOf(write(ExportFormat::Mlx, source)), std::string("ok"));
+        Policy keep;
+        const auto opened = valueOf(Model::open(source));
+        const auto decisions = valueOf(keep.resolve(*opened));
+        ExportOptions options = ExportFormat::Awq;
+        options.replace = true;
+        const auto before = contentOf(source);
+        const std::string link = newPath(), other = newPath();
+        fs::create_directory_symlink(source, link);
+        fs::create_directory(other);
+        fs::create_hard_link(source + "/model.safetensors", other + "/model.safetensors");
+        fs::copy_file(source + "/config.json", other + "/config.json");
+        for (const std::string& target : {source, link, other, source + "/"})
+            QCOMPARE(codeOf(exportModel(m_backend, *opened, decisions, options, target, {})), std::string("TargetIsSource"));
+        QVERIFY(contentOf(source) == before);
+    }
+
+    void readOnlyFoldersAreSaid()
+    {
+        const std::string folder = newPath();
+        fs::create_directory(folder);
+        fs::permissions(folder, fs::perms::owner_read | fs::perms::owner_exec);
+        const pid_t child = fork();
+        if (child == 0) {
+            if (geteuid() == 0 && setuid(65534) != 0)
+                _exit(2);
+            CpuBackend backend(std::make_shared<ThreadPool>(1));
+            const Status status = exportModel(backend, *m_model, m_decisions, ExportFormat::Gptq, folder + "/out", {});
+            _exit(!status.ok() && status.error().code == ErrorCode::CannotWrite ? 0 : 1);
+        }
+        int status = 0;
+        waitpid(child, &status, 0);
+        QVERIFY(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        fs::permissions(folder, fs::perms::owner_all);
+        QVERIFY(fs::is_empty(folder));
+    }
+
+    /// A limit on the size of files stands for a disk that runs full in the middle of a shard.
+    void fullDisksLeaveNothing()
+    {
+        const std::string folder = newPath();
+        fs::create_directory(folder);
+        const pid_t child = fork();
+        if (child == 0) {
+            const rlimit limit{10000, 10000};
+            setrlimit(RLIMIT_FSIZE, &limit);
+            CpuBackend backend(std::make_shared<ThreadPool>(1));
+            const Status status = exportModel(backend, *m_model, m_decisions, ExportFormat::Gptq, folder + "/out", {});
+            _exit(!status.ok() && status.error().kind() == ErrorKind::CannotWrite ? 0 : 1);
+        }
+        int status = 0;
+        waitpid(child, &status, 0);
+        QVERIFY(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        QVERIFY(fs::is_empty(folder));
+    }
+
+    /// Fifty exports killed at random moments: the old folder whole, or the new one whole, and leftovers are swept.
+    void killedExportsLeaveWholeFolders()
+    {
+        const std::string folder = newPath(), path = folder + "/out";
+        fs::create_directory(folder);
+        ExportOptions first = ExportFormat::Gptq, second = ExportFormat::Awq;
+        first.replace = second.replace = true;
+        first.shardBytes = second.shardBytes = 20000;
+        const std::string a = newPath(), b = newPath();
+        QElapsedTimer timer;
+        timer.start();
+        QVERIFY(write(first, a).ok() && write(second, b).ok() && write(first, path).ok());
+        const auto longest = unsigned(timer.nsecsElapsed() / 1000 / 2); // one and a half exports
+        const auto expectedA = contentOf(a), expectedB = contentOf(b);
+        std::mt19937 random(7);
+        int killed = 0;
+        for (int round = 0; round < 50; ++round) {
+            const pid_t child = fork();
+            if (child == 0) {
+                CpuBackend backend(std::make_shared<ThreadPool>(1));
+                (void)exportModel(backend, *m_model, m_decisions, round % 2 ? first : second, path, {});
+                _exit(0);
+            }
+            usleep(useconds_t(random() % longest));
+            kill(child, SIGKILL);
+            int status = 0;
+            waitpid(child, &status, 0);
+            killed += WIFSIGNALED(status);
+            const auto found = contentOf(path);
+            QVERIFY2(found == expectedA || found == expectedB, qPrintable(QString::number(found.size())));
+        }
+        const auto left = std::distance(fs::directory_iterator(folder), fs::directory_iterator()) - 1;
+        qInfo("%d of 50 exports were killed", killed);
+        QVERIFY(killed > 0 && left <= 1); // every export sweeps what the one before left
+        AtomicFile::sweep(folder);
+        QCOMPARE(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), std::ptrdiff_t(1));
+    }
+
+    void livingFoldersAreNotSwept()
+    {
+        const std::string folder = newPath();
+        fs::create_directory(folder);
+        {
+            const auto living = valueOf(AtomicFolder::create(folder + "/out", {}, 0, false));
+            QCOMPARE(AtomicFile::sweep(folder), 0);
+            QVERIFY(fs::exists(living.path()));
+        }
+        QVERIFY(fs::is_empty(folder));
+    }
+
+    void cancelledExportsLeaveNothing()
+    {
+        std::stop_source stop;
+        const JobControl job{stop.get_token(), [&](uint64_t done, uint64_t total) {
+                                 if (done > total / 2)
+                                     stop.request_stop();
+                             }};
+        const std::string folder = newPath();
+        fs::create_directory(folder);
+        QCOMPARE(codeOf(write(ExportFormat::CompressedTensors, folder + "/out", job)), std::string("Cancelled"));
+        QVERIFY(fs::is_empty(folder));
+    }
+};
+
+QTEST_GUILESS_MAIN(TestCheckpointFolder)
+#include "tst_checkpointfolder.moc"
