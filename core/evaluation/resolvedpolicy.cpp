@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/evaluation/resolvedpolicy.h"
 
-#include "core/calibration/importance.h"
+#include "core/calibration/outputerror.h"
 
 #include <algorithm>
 
@@ -10,7 +10,7 @@ namespace ql {
 namespace {
 
 /// Whether carrying out the decision can give other values than the stored ones.
-bool changesValues(const Decision& decision, DType type)
+bool changesValues(const Decision& decision, const TensorInfo& tensor)
 {
     if (decision.asStored)
         return false;
@@ -18,9 +18,9 @@ bool changesValues(const Decision& decision, DType type)
     case Format::F32:
         return false;
     case Format::F16:
-        return type != DType::F16;
+        return tensor.packed || tensor.dtype != DType::F16;
     case Format::BF16:
-        return type != DType::BF16;
+        return tensor.packed || tensor.dtype != DType::BF16;
     default:
         return true;
     }
@@ -134,8 +134,8 @@ Result<ResolvedPolicy> resolveWeights(Backend& backend, const EvaluationRequest&
     ResolvedPolicy resolved;
     QL_TRY(resolved.decisions, request.policy.resolve(model));
     for (size_t i = 0; i < resolved.decisions.size(); ++i)
-        resolved.changed.push_back(changesValues(resolved.decisions[i], model.tensors()[i].dtype));
-    QL_TRY(resolved.decisions, resolveCalibrated(backend, model, std::move(resolved.decisions),
+        resolved.changed.push_back(changesValues(resolved.decisions[i], model.tensors()[i]));
+    QL_TRY(resolved.decisions, resolveOutputClips(backend, model, std::move(resolved.decisions),
                                                   request.calibration.get(), pool, {job.stop, {}}));
     return resolved;
 }

@@ -85,7 +85,8 @@ void classifyAndSort(std::vector<TensorInfo>& tensors, std::string_view architec
         tensor.role = facts.role;
         tensor.layer = facts.layer;
         // A reader may have found the matrix stored the other way round already (column-major NPY).
-        tensor.transposed = tensor.transposed != (facts.transposed && tensor.shape.size() == 2);
+        // Packed weights are presented [out, in] whatever their family does.
+        tensor.transposed = tensor.transposed != (facts.transposed && tensor.shape.size() == 2 && !tensor.packed);
         const int owner = facts.owner == TensorRole::Other ? int(TensorRole::Companion) : int(facts.owner);
         const int kind = facts.role == TensorRole::Companion ? 2 : facts.role == TensorRole::Bias ? 1 : 0;
         keyed.push_back({sectionOf(tensor, facts.owner), facts.layer, owner, facts.expert, kind, std::move(tensor)});

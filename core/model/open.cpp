@@ -7,6 +7,7 @@
 #include "core/io/shards.h"
 #include "core/model/names.h"
 #include "core/model/naturalorder.h"
+#include "core/model/packedmodel.h"
 #include "core/model/readers.h"
 
 #include <algorithm>
@@ -87,6 +88,17 @@ void addConfigBeside(Model::Contents& contents, const std::string& path)
         contents.warnings.push_back(status.error().text());
 }
 
+/// Quantized weights become whole. What lies beside a file that was opened by itself helps, but is not needed.
+Status packBeside(Model::Contents& contents, const std::string& path, bool isFolder)
+{
+    const std::string parent = isFolder ? path : fs::path(path).parent_path().string();
+    const Status status = packQuantized(contents, parent.empty() ? "." : parent);
+    if (status.ok() || isFolder || status.error().code != ErrorCode::ConfigInvalid)
+        return status;
+    contents.warnings.push_back(status.error().text());
+    return packQuantized(contents, {});
+}
+
 std::string displayNameOf(const std::string& path)
 {
     std::error_code error;
@@ -106,6 +118,7 @@ Result<std::shared_ptr<const Model>> openModel(const std::string& path, FileAcce
         contents.format == ModelFormat::Safetensors || contents.format == ModelFormat::ShardedSafetensors;
     if (!folder && safetensors)
         addConfigBeside(contents, path);
+    QL_CHECK(packBeside(contents, path, folder));
     contents.path = path;
     if (contents.displayName.empty())
         contents.displayName = displayNameOf(path);

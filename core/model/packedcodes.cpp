@@ -11,8 +11,10 @@
 #include <algorithm>
 #include <cstring>
 
-namespace ql {
-namespace {
+namespace ql
+{
+namespace
+{
 
 constexpr int64_t kWordBits = 32;
 /// Nibble of an AWQ word that holds column 8c + j.
@@ -167,7 +169,8 @@ Status readColumnZeros(const PackedWeight& weight, const PackedPart& zeros, int6
     return {};
 }
 
-/// One integer for each scale; per-tensor and per-channel ones are repeated by the caller's grid, so they lie [rows, groups].
+/// One integer for each scale; per-tensor and per-channel ones are repeated by the caller's grid, so they lie [rows,
+/// groups].
 Status readPlainZeros(const PackedWeight& weight, const PackedPart& zeros, int64_t row, int64_t n, int64_t groups,
                       std::span<float> out)
 {
@@ -192,7 +195,8 @@ Status PackedPart::read(uint64_t begin, std::span<std::byte> out) const
         return Error{ErrorCode::TensorOutOfFile,
                      "asks for bytes beyond its end, from byte " + std::to_string(begin) + " on", where()};
     if (const Status status = source->read(info.offset + begin, out); !status.ok())
-        return Error{status.error().code, status.error().message, status.error().where + ": tensor " + printable(info.name)};
+        return Error{status.error().code, status.error().message,
+                     status.error().where + ": tensor " + printable(info.name)};
     return {};
 }
 
@@ -202,8 +206,8 @@ Status PackedPart::readFloats(uint64_t first, std::span<float> out) const
     std::vector<std::byte> bytes(out.size() * size);
     QL_CHECK(read(first * size, bytes));
     if (!decodeToFloat(info.dtype, bytes, out))
-        return Error{ErrorCode::CannotDecode, "values of type " + std::string(dtypeInfo(info.dtype).name) + " cannot be decoded",
-                     where()};
+        return Error{ErrorCode::CannotDecode,
+                     "values of type " + std::string(dtypeInfo(info.dtype).name) + " cannot be decoded", where()};
     return {};
 }
 

@@ -8,7 +8,8 @@
 
 #include <span>
 
-namespace ql {
+namespace ql
+{
 
 /// One stored tensor of a packed weight and the file that it lies in.
 struct PackedPart {

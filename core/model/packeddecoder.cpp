@@ -7,12 +7,14 @@
 #include "core/tensor/tensorview.h"
 
 #include <algorithm>
-#include <limits>
 
-namespace ql {
-namespace {
+namespace ql
+{
+namespace
+{
 
-constexpr int64_t kTileValues = 256 * 1024; ///< decoded at a time
+constexpr float kOver127 = 7.874015748031496e-3f; ///< as bitsandbytes writes it
+constexpr int64_t kTileValues = 256 * 1024;       ///< decoded at a time
 
 class PackedReader final : public PackedValues
 {
@@ -43,8 +45,10 @@ public:
             const TensorInfo& info = m_parts[size_t(m_w.global)].info;
             m_factors.resize(size_t(m_w.stackRows ? m_w.rows / m_w.stackRows : 1));
             if (info.parameters() != m_factors.size())
-                return Error{ErrorCode::SizeMismatch, "holds " + std::to_string(info.parameters()) + " factors instead of " +
-                             std::to_string(m_factors.size()), m_parts[size_t(m_w.global)].where()};
+                return Error{ErrorCode::SizeMismatch,
+                             "holds " + std::to_string(info.parameters()) + " factors instead of " +
+                                 std::to_string(m_factors.size()),
+                             m_parts[size_t(m_w.global)].where()};
             QL_CHECK(m_parts[size_t(m_w.global)].readFloats(0, m_factors));
         }
         if (m_w.table >= 0)
@@ -77,11 +81,14 @@ private:
         const PackedPart& part = m_parts[size_t(m_w.groupIndex)];
         m_groupOf.resize(size_t(m_w.cols));
         QL_CHECK(part.readInts(0, m_groupOf));
+        // compressed-tensors writes -1 everywhere where groups follow each other after all.
+        if (std::all_of(m_groupOf.begin(), m_groupOf.end(), [](int32_t group) { return group == -1; }))
+            m_groupOf.clear();
         for (size_t k = 0; k < m_groupOf.size(); ++k) {
             if (m_groupOf[k] < 0 || m_groupOf[k] >= groups())
                 return Error{ErrorCode::CannotDecode,
-                             "input " + std::to_string(k) + " has group " + std::to_string(m_groupOf[k]) + "; there are " +
-                                 std::to_string(groups()) + " groups",
+                             "input " + std::to_string(k) + " has group " + std::to_string(m_groupOf[k]) +
+                                 "; there are " + std::to_string(groups()) + " groups",
                              part.where() + ": byte " + std::to_string(part.info.offset + 4 * k)};
         }
         return {};
@@ -125,7 +132,7 @@ private:
             const float zero = zeros ? zeros[g] : 0.0f;
             for (int64_t c = first; c < end; ++c) {
                 const float value = (m_values[codes[c]] - zero) * scales[g];
-                out[c] = biases ? value + biases[g] : maximum ? value * (1.0f / 127.0f) : value;
+                out[c] = biases ? value + biases[g] : maximum ? value * kOver127 : value;
             }
         }
     }
@@ -148,7 +155,8 @@ private:
         std::vector<float> lines(size_t(blocks * groups()));
         QL_CHECK(part.readFloats(uint64_t(firstBlock * groups()), lines));
         for (int64_t r = 0; r < n; ++r)
-            std::copy_n(lines.data() + ((row + r) / m_w.blockRows - firstBlock) * groups(), groups(), out.data() + r * groups());
+            std::copy_n(lines.data() + ((row + r) / m_w.blockRows - firstBlock) * groups(), groups(),
+                        out.data() + r * groups());
         return {};
     }
 
@@ -197,7 +205,8 @@ private:
         std::vector<float> outer(size_t((firstBlock + int64_t(scales.size()) - 1) / m_w.nestedBlock - firstOuter + 1));
         QL_CHECK(m_parts[size_t(m_w.nestedScales)].readFloats(uint64_t(firstOuter), outer));
         for (size_t i = 0; i < scales.size(); ++i) {
-            const float scale = m_nested[size_t(scales[i])] * outer[size_t((firstBlock + int64_t(i)) / m_w.nestedBlock - firstOuter)];
+            const float scale =
+                m_nested[size_t(scales[i])] * outer[size_t((firstBlock + int64_t(i)) / m_w.nestedBlock - firstOuter)];
             scales[i] = scale + m_w.nestedOffset;
         }
         return {};
@@ -207,9 +216,9 @@ private:
     const PackedWeight& m_w;
     std::vector<PackedPart> m_parts;
     std::array<float, 256> m_values;
-    std::vector<float> m_factors;      ///< of the tensor, or of each matrix of a stack
-    std::vector<float> m_nested;       ///< levels of the scales' codes
-    std::vector<int32_t> m_groupOf;    ///< of each input; empty where groups follow each other
+    std::vector<float> m_factors;   ///< of the tensor, or of each matrix of a stack
+    std::vector<float> m_nested;    ///< levels of the scales' codes
+    std::vector<int32_t> m_groupOf; ///< of each input; empty where groups follow each other
     uint64_t m_bytes = 0;
 };
 

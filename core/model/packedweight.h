@@ -11,7 +11,8 @@
 #include <string>
 #include <vector>
 
-namespace ql {
+namespace ql
+{
 
 /// Where the code of value (row, col) lies; bits count from the lowest of little-endian words.
 enum class CodeOrder : uint8_t {
@@ -25,11 +26,11 @@ enum class CodeOrder : uint8_t {
 /// How zero points are stored.
 enum class ZeroOrder : uint8_t {
     None,
-    Plain,         ///< one integer each, where the scales have theirs
-    RowStream,     ///< words [groups, rows * bits / 32], dense along the output (GPTQ)
-    RowNibbles,    ///< words [groups, rows / 8] in AutoAWQ's order
-    ColumnStream,  ///< words [ceil(rows * bits / 32), groups], dense along the output (compressed-tensors)
-    ColumnWords,   ///< the same with floor(32 / bits) per word
+    Plain,        ///< one integer each, where the scales have theirs
+    RowStream,    ///< words [groups, rows * bits / 32], dense along the output (GPTQ)
+    RowNibbles,   ///< words [groups, rows / 8] in AutoAWQ's order
+    ColumnStream, ///< words [ceil(rows * bits / 32), groups], dense along the output (compressed-tensors)
+    ColumnWords,  ///< the same with floor(32 / bits) per word
 };
 /// How the scale of a group comes about.
 enum class ScaleRule : uint8_t {
@@ -54,8 +55,8 @@ struct PackedWeight {
     CodeOrder codeOrder = CodeOrder::RowStream;
     std::array<float, 256> values{}; ///< of each code; filled from `table` on reading where there is one
     ZeroOrder zeroOrder = ZeroOrder::None;
-    int zeroAdd = 0;           ///< to a stored zero point
-    bool zeroWraps = false;    ///< modulo 2^bits after that
+    int zeroAdd = 0;        ///< to a stored zero point
+    bool zeroWraps = false; ///< modulo 2^bits after that
     ScaleRule scaleRule = ScaleRule::Plain;
     DType scaleType = DType::F32; ///< what the scales' bytes hold
     bool scalesByColumn = false;  ///< scales lie [groups, rows]

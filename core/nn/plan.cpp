@@ -85,9 +85,10 @@ void PlanMaker::check(int index, int64_t rows, int64_t cols, int64_t stack)
     if (!type.decodable && (type.ggmlBlock || type.floating))
         return fail({ErrorCode::CannotDecode,
                      "values of type " + std::string(type.name) + " cannot be decoded, so the model cannot be run", where});
-    if ((!type.floating && !type.ggmlBlock) || m_scaled.contains(module) || m_scaled.contains(tensor.name))
+    const bool scaled = !tensor.packed && (m_scaled.contains(module) || m_scaled.contains(tensor.name));
+    if ((!type.floating && !type.ggmlBlock) || scaled)
         return fail({ErrorCode::Unsupported,
-                     "the weight is packed into codes with scales beside them; the forward pass reads plain and GGML types",
+                     "the weight is packed into codes with scales beside them; the forward pass does not know how to read them",
                      where});
     const bool stacked = stack == 1 || (tensor.shape.size() == 3 && tensor.shape[0] == stack);
     if (tensor.cols() == cols && stacked && (rows < 0 || tensor.rows() == rows * stack))

@@ -6,8 +6,10 @@
 
 #include <algorithm>
 
-namespace ql {
-namespace {
+namespace ql
+{
+namespace
+{
 
 using Counts = std::map<Scheme, int>;
 

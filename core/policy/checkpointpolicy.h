@@ -5,7 +5,8 @@
 
 #include "core/policy/policy.h"
 
-namespace ql {
+namespace ql
+{
 
 /// The default is the most common scheme of the linear layers; a role that mostly follows another gets a rule, every
 /// other exception an entry of its own. Resolving the result on this model, or on its original, gives each tensor the
