@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/analyser.h"
 
-#include "core/calibration/importance.h"
+#include "core/calibration/outputerror.h"
 
 #include <mutex>
 
@@ -73,25 +73,22 @@ void Analyser::setCalibration(std::shared_ptr<const Calibration> calibration, st
     m_calibration = std::move(calibration);
     m_pool = std::move(pool);
     m_resolved = std::make_shared<ResolvedClips>();
-    const auto asks = [](const auto& entry) {
-        return entry.first.second.clip == ClipMethod::Output || entry.first.second.importance;
-    };
+    const auto asks = [](const auto& entry) { return entry.first.second.clip == ClipMethod::Output; };
     std::erase_if(m_quantizations, asks);
     std::erase_if(m_metrics, asks);
     m_refused.clear();
-    m_sample.reset();
 }
 
 Analyser::Resolver Analyser::resolver(int tensor) const
 {
-    const auto view = weightOf(tensor);
+    const auto view = m_model->view(tensor);
     if (!view.ok() || !m_calibration)
         return [](Backend&, const Scheme& scheme, const JobControl&) { return Result<Scheme>(scheme); };
     return [tensor, weight = *view, calibration = m_calibration, pool = m_pool, resolved = m_resolved,
             name = m_model->tensors()[size_t(tensor)].name](Backend& backend, const Scheme& scheme,
                                                             const JobControl& job) -> Result<Scheme> {
         if (scheme.clip != ClipMethod::Output)
-            return weighable(scheme, weight);
+            return scheme;
         {
             const std::lock_guard lock(resolved->mutex);
             if (const auto known = resolved->known.find({tensor, scheme}); known != resolved->known.end())
@@ -110,19 +107,14 @@ void Analyser::setBackend(std::shared_ptr<Backend> backend, std::shared_ptr<Back
     m_previewBackend = std::move(previewBackend);
 }
 
-Result<TensorView> Analyser::weightOf(int tensor) const
-{
-    QL_TRY(TensorView view, m_model->view(tensor));
-    return weightedView(std::move(view), m_calibration.get(), m_model->tensors()[size_t(tensor)].name);
-}
-
 Result<TensorView> Analyser::viewOf(const Subject& subject) const
 {
-    QL_TRY(TensorView view, weightOf(subject.tensor));
+    QL_TRY(TensorView view, m_model->view(subject.tensor));
     if (subject.channel < 0)
         return view;
-    const int64_t row = subject.channel;
-    return view.gather(std::span(&row, 1));
+    std::vector<float> row(size_t(view.cols()));
+    QL_CHECK(view.readRows(subject.channel, 1, row.data()));
+    return TensorView::fromFloats(std::move(row), 1, view.cols(), view.source()->name());
 }
 
 void Analyser::fail(int tensor, const Error& error)
@@ -291,7 +283,7 @@ void Analyser::requestClipStudy(const Subject& subject, const TensorView& view, 
 
 void Analyser::requestOutputMark(const Subject& subject, const Scheme& scheme, const Shared<ClipStudy>& study)
 {
-    const auto view = weightOf(subject.tensor);
+    const auto view = m_model->view(subject.tensor);
     const std::string& name = m_model->tensors()[size_t(subject.tensor)].name;
     if (subject.channel >= 0 || !view.ok() || !m_calibration || !m_calibration->find(name))
         return;
@@ -316,7 +308,7 @@ void Analyser::requestOutputMark(const Subject& subject, const Scheme& scheme, c
 
 void Analyser::requestMap(int tensor, const Scheme& scheme, const MapRegion& region, int maxTiles)
 {
-    const auto view = weightOf(tensor);
+    const auto view = m_model->view(tensor);
     if (!view.ok())
         return fail(tensor, view.error());
     m_jobs->start<Shared<TileMap>>(
@@ -336,7 +328,7 @@ void Analyser::requestMap(int tensor, const Scheme& scheme, const MapRegion& reg
 
 void Analyser::requestGroup(int tensor, const Scheme& scheme, qint64 row, qint64 col)
 {
-    const auto view = weightOf(tensor);
+    const auto view = m_model->view(tensor);
     if (!view.ok())
         return fail(tensor, view.error());
     m_jobs->start<Shared<GroupDetail>>(
@@ -374,7 +366,7 @@ void Analyser::nextTableJob()
             m_tableOrder.removeFirst();
             continue;
         }
-        const auto view = weightOf(tensor);
+        const auto view = m_model->view(tensor);
         if (!view.ok()) {
             m_tableOrder.removeFirst();
             fail(tensor, view.error());

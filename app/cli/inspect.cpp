@@ -4,6 +4,7 @@
 #include "app/cli/options.h"
 #include "app/cli/table.h"
 #include "core/base/format.h"
+#include "core/model/packedweight.h"
 
 #include <nlohmann/json.hpp>
 
@@ -11,6 +12,18 @@
 
 namespace ql::cli {
 namespace {
+
+nlohmann::ordered_json packedJson(const PackedWeight& packed)
+{
+    nlohmann::ordered_json json;
+    json["method"] = packed.method;
+    json["label"] = packed.label;
+    json["scheme"] = packed.scheme.text();
+    json["tensors"] = nlohmann::ordered_json::array();
+    for (const TensorInfo& part : packed.parts)
+        json["tensors"].push_back(part.name);
+    return json;
+}
 
 void printJson(const Model& model, std::ostream& out)
 {
@@ -27,6 +40,8 @@ void printJson(const Model& model, std::ostream& out)
         row["role"] = roleName(tensor.role);
         row["layer"] = tensor.layer < 0 ? nlohmann::ordered_json() : nlohmann::ordered_json(tensor.layer);
         row["dtype"] = dtypeInfo(tensor.dtype).name;
+        if (tensor.packed)
+            row["packed"] = packedJson(*tensor.packed);
         row["shape"] = tensor.shape;
         row["bytes"] = tensor.bytes;
         json["tensors"].push_back(std::move(row));
@@ -46,7 +61,7 @@ void printText(const Model& model, std::ostream& out)
     for (const TensorInfo& tensor : model.tensors()) {
         const DTypeInfo& type = dtypeInfo(tensor.dtype);
         table.add({tensor.name, std::string(roleName(tensor.role)),
-                   std::string(type.name) + (type.decodable ? "" : " (cannot be decoded)"),
+                   tensor.typeLabel() + (type.decodable ? "" : " (cannot be decoded)"),
                    toString(tensor.shape) + (tensor.transposed ? " (stored [in, out])" : ""),
                    std::to_string(tensor.bytes)});
     }

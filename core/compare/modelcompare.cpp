@@ -14,11 +14,6 @@ namespace {
 
 constexpr int kErrorBins = 2048;
 
-std::string typeText(const TensorInfo& info)
-{
-    return std::string(dtypeInfo(info.dtype).name);
-}
-
 /// One model's part of a pair, read in the order that the arithmetic wants.
 class PairSide
 {
@@ -123,7 +118,7 @@ std::string undone(const TensorPair& pair)
 
 void describe(const TensorInfo& info, int experts, std::string& type, int64_t& rows, int64_t& cols)
 {
-    type = typeText(info);
+    type = info.typeLabel();
     rows = info.rows() / std::max(1, experts);
     cols = info.cols();
 }
@@ -163,7 +158,7 @@ Result<std::optional<OpenPair>> openPair(const Model& a, const Model& b, const T
     for (const auto& [model, tensor] : {std::pair(&a, pair.a), std::pair(&b, pair.b)}) {
         const TensorInfo& info = model->tensors()[size_t(tensor)];
         if (!dtypeInfo(info.dtype).decodable) {
-            difference.note = "values of type " + typeText(info) + " cannot be decoded";
+            difference.note = "values of type " + info.typeLabel() + " cannot be decoded";
             return std::optional<OpenPair>();
         }
     }

@@ -59,8 +59,7 @@ struct FusedGgml::Tables {
 
 std::optional<FusedGgml> FusedGgml::create(const simd::Kernels& kernels, const TensorParameters& parameters)
 {
-    const Scheme& scheme = parameters.scheme;
-    if (traits(scheme.format).kind != FormatKind::Ggml || traits(scheme.format).blockSize != kGgmlBlock || scheme.importance)
+    if (traits(parameters.scheme.format).kind != FormatKind::Ggml)
         return std::nullopt;
     FusedGgml fused(kernels, parameters);
     if (fused.m_rule.kind == simd::GgmlRule::Table && !fused.m_lookup)

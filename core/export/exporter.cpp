@@ -86,8 +86,7 @@ private:
 
     Status write(const ExportPart& part)
     {
-        QL_TRY(TensorView view, m_model.view(part.tensor));
-        view = view.weighted(m_decisions[size_t(part.tensor)].importance);
+        QL_TRY(const TensorView view, m_model.view(part.tensor));
         if (part.kind == Kind::Raw)
             return writeRaw(view);
         if (part.kind == Kind::Values && view.transposed())

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/export/exportvalues.h"
 
+#include "core/model/storedscheme.h"
 #include "core/tensor/floats.h"
 
 #include <cstring>
@@ -46,8 +47,8 @@ void addWarnings(PlanEntry& entry, const TensorInfo& tensor)
     const Decision& decision = entry.decision;
     if (decision.asStored || decision.scheme.keepsFloat())
         return;
-    if (dtypeInfo(tensor.dtype).ggmlBlock)
-        entry.warnings.push_back("requantizing " + std::string(dtypeInfo(tensor.dtype).name) + " adds to its error");
+    if (isStoredQuantized(tensor))
+        entry.warnings.push_back("requantizing " + tensor.typeLabel() + " adds to its error");
     if (tensor.role == TensorRole::Norm)
         entry.warnings.push_back("norms are small and sensitive; quantizing them saves almost nothing");
 }

@@ -9,6 +9,7 @@
 #include "core/io/gguf.h"
 #include "core/io/mappedfile.h"
 #include "core/model/names.h"
+#include "core/model/packedweight.h"
 #include "core/nn/families.h"
 
 #include <zlib.h>
@@ -83,8 +84,9 @@ private:
 
     Status write(const GgufPart& part, int tensor)
     {
-        QL_TRY(TensorView view, m_model.view(tensor));
-        view = view.weighted(m_layout.decisions[size_t(tensor)].importance);
+        const TensorInfo& info = m_model.tensors()[size_t(tensor)];
+        QL_TRY(const TensorView view,
+               part.piece < 0 ? m_model.view(tensor) : m_model.storedView(info.packed->parts[size_t(part.piece)]));
         if (part.raw)
             QL_CHECK(writeRaw(view));
         else
@@ -213,7 +215,7 @@ Result<Planned> planFile(const Model& model, const std::vector<Decision>& decisi
     Planned planned;
     if (model.format() == ModelFormat::Gguf) {
         planned.layout = layOutGguf(model, decisions);
-        QL_CHECK(copyGgufKeys(planned.writer, model, planned.layout));
+        QL_CHECK(copyGgufKeys(planned.writer, model));
     } else {
         QL_CHECK(translate(model, decisions, planned));
     }
@@ -242,9 +244,11 @@ Result<ExportPlan> planGguf(const Model& model, const std::vector<Decision>& dec
         for (const int source : part.sources) {
             PlanEntry& entry = plan.entries[size_t(source)];
             const uint64_t count = model.tensors()[size_t(source)].parameters();
-            entry.targetBytes = dtypeBytes(part.dtype, count).value_or(0);
+            const uint64_t own = part.piece < 0 ? count : elementCount(part.shape).value_or(0);
+            const uint64_t bytes = dtypeBytes(part.dtype, own).value_or(0);
+            entry.targetBytes += bytes;
             entry.bitsPerWeight = count ? 8.0 * double(entry.targetBytes) / double(count) : 0;
-            plan.quantizedBytes += entry.targetBytes;
+            plan.quantizedBytes += bytes;
         }
     }
     plan.bitsPerWeight = model.parameters() ? 8.0 * double(plan.quantizedBytes) / double(model.parameters()) : 0;

@@ -4,6 +4,7 @@
 
 #include "core/base/utf8.h"
 #include "core/model/names.h"
+#include "core/model/packedweight.h"
 
 #include <cmath>
 #include <map>
@@ -92,8 +93,8 @@ private:
         setOrder(part, facts);
         if (m_config.normOffsetOne && facts.role == TensorRole::Norm)
             part.offset = 1;
-        part.raw = !part.quantized && !tensor.packed && part.dtype == tensor.dtype && !tensor.transposed && part.offset == 0 &&
-                   part.order == RowOrder::AsStored;
+        part.raw = !part.quantized && part.dtype == tensor.dtype && !tensor.packed && !tensor.transposed &&
+                   part.offset == 0 && part.order == RowOrder::AsStored;
         m_layout.parts.push_back(std::move(part));
         return {};
     }
@@ -139,17 +140,13 @@ private:
         return {};
     }
 
-    /// All experts of a layer have the type of the first; what weighs their errors is their own.
+    /// All experts of a layer have the type of the first.
     static void follow(const GgufPart& part, const Decision& first, Decision& own)
     {
-        const bool same =
-            first.asStored == own.asStored && (first.asStored || first.scheme.format == own.scheme.format);
-        if (same && !own.asStored)
-            return;
+        const bool same = first.asStored == own.asStored && (first.asStored || first.scheme == own.scheme);
         const std::string wished = own.asStored ? "its stored type" : own.scheme.text();
         own.asStored = first.asStored;
         own.scheme = first.scheme;
-        own.scheme.importance = first.scheme.importance && own.importance;
         own.fallback = first.fallback;
         if (!same && first.fallback.empty())
             own.fallback = std::string(dtypeInfo(part.dtype).name) + " instead of " + wished +
@@ -189,6 +186,18 @@ private:
     std::map<std::string, size_t> m_stacked; ///< parts of experts, by name
 };
 
+/// A weight that is kept stays in the tensors that it is stored in.
+void addPieces(GgufLayout& layout, GgufPart part, const PackedWeight& packed)
+{
+    for (size_t piece = 0; piece < packed.parts.size(); ++piece) {
+        part.piece = int(piece);
+        part.name = packed.parts[piece].name;
+        part.dtype = packed.parts[piece].dtype;
+        part.shape = packed.parts[piece].shape;
+        layout.parts.push_back(part);
+    }
+}
+
 } // namespace
 
 std::optional<DType> ggufTypeOf(const Scheme& scheme)
@@ -203,12 +212,6 @@ std::optional<DType> ggufTypeOf(const Scheme& scheme)
     case Format::Q5_1: return DType::Q5_1;
     case Format::Q8_0: return DType::Q8_0;
     case Format::IQ4_NL: return DType::IQ4_NL;
-    case Format::Q2_K: return DType::Q2_K;
-    case Format::Q3_K: return DType::Q3_K;
-    case Format::Q4_K: return DType::Q4_K;
-    case Format::Q5_K: return DType::Q5_K;
-    case Format::Q6_K: return DType::Q6_K;
-    case Format::IQ4_XS: return DType::IQ4_XS;
     case Format::MXFP4: return DType::MXFP4;
     default: return std::nullopt;
     }
@@ -225,8 +228,11 @@ GgufLayout layOutGguf(const Model& model, std::vector<Decision> decisions)
         part.shape = tensor.shape;
         part.sources = {int(i)};
         part.dtype = chooseType(part, tensor, layout.decisions[i], true);
-        part.raw = !part.quantized;
-        layout.parts.push_back(std::move(part));
+        part.raw = !part.quantized && part.dtype == tensor.dtype;
+        if (part.raw && tensor.packed)
+            addPieces(layout, part, *tensor.packed);
+        else
+            layout.parts.push_back(std::move(part));
     }
     return layout;
 }

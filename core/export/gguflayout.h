@@ -20,6 +20,7 @@ struct GgufPart {
     std::vector<int> sources;  ///< tensors of the model, one behind the other (experts); empty: `values`
     std::vector<float> values; ///< what the source says in its configuration: divisors of the rotary embedding
     bool raw = false;          ///< the stored bytes as they are
+    int piece = -1;            ///< which of the stored tensors of a packed weight, where they are copied one by one
     bool quantized = false;    ///< into blocks by its decision's scheme; else values are cast to `dtype`
     RowOrder order = RowOrder::AsStored; ///< that the file's rows have and the source's have not
     int heads = 0;                       ///< that share the rows, where the order matters

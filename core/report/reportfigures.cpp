@@ -56,7 +56,7 @@ std::string sizeFigure(const Report& report)
 {
     std::map<std::string, uint64_t> before, after;
     for (const ReportTensor& tensor : report.tensors) {
-        const std::string stored(dtypeInfo(tensor.info.dtype).name);
+        const std::string stored = tensor.info.typeLabel();
         before[stored] += tensor.info.bytes;
         after[tensor.decision.asStored ? stored : std::string(traits(tensor.decision.scheme.format).label)] +=
             tensor.figures.metrics.bytes;

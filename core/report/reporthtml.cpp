@@ -191,7 +191,7 @@ std::string tensorTable(const Report& report)
     for (const ReportTensor& tensor : report.tensors) {
         const ErrorMetrics& m = tensor.figures.metrics;
         out += "<tr>" + text(tensor.info.name) + text(toString(tensor.info.shape)) +
-               text(dtypeInfo(tensor.info.dtype).name) +
+               text(tensor.info.typeLabel()) +
                text(tensor.decision.asStored ? "as stored" : tensor.decision.scheme.text()) + figure(m.bitsPerWeight) +
                figure(double(m.bytes), std::to_string(m.bytes));
         if (tensor.decision.asStored)

@@ -37,7 +37,7 @@ Json figuresOf(const ErrorMetrics& metrics)
 Json toJson(const ReportTensor& tensor)
 {
     Json json{{"name", tensor.info.name}, {"role", roleName(tensor.info.role)}, {"layer", tensor.info.layer},
-              {"shape", tensor.info.shape}, {"stored_type", dtypeInfo(tensor.info.dtype).name},
+              {"shape", tensor.info.shape}, {"stored_type", tensor.info.typeLabel()},
               {"stored_bytes", tensor.info.bytes},
               {"scheme", tensor.decision.asStored ? "as stored" : tensor.decision.scheme.text()},
               {"because", tensor.decision.because}};
@@ -137,7 +137,7 @@ std::string reportToCsv(const Report& report)
         const ErrorMetrics& m = tensor.figures.metrics;
         csv += csvField(tensor.info.name) + ',' + std::string(roleName(tensor.info.role)) + ',' +
                std::to_string(tensor.info.layer) + ',' + csvField(toString(tensor.info.shape)) + ',' +
-               std::string(dtypeInfo(tensor.info.dtype).name) + ',' + std::to_string(tensor.info.bytes) + ',' +
+               tensor.info.typeLabel() + ',' + std::to_string(tensor.info.bytes) + ',' +
                csvField(tensor.decision.asStored ? "as stored" : tensor.decision.scheme.text()) + ',' +
                formatExact(m.bitsPerWeight) + ',' + std::to_string(m.bytes);
         for (const double value : {m.mse(), m.sqnrDb(), m.relativeError(), m.maxAbsError, m.meanAbsError(), m.cosine()})

@@ -102,7 +102,7 @@ QString textOf(const LayerCell& cell)
     case LayersModel::ShapeColumn:
         return isGroup(cell) ? tensorCount(cell.figures->tensors) : fromStd(toString(cell.first->shape));
     case LayersModel::TypeColumn:
-        return cell.sameType ? fromStd(dtypeInfo(cell.first->dtype).name) : tr("mixed");
+        return cell.sameType ? QString::fromStdString(cell.first->typeLabel()) : tr("mixed");
     case LayersModel::SchemeColumn: return cell.schemeText.isEmpty() ? kPendingText : cell.schemeText;
     }
     const auto number = rawNumber(cell);

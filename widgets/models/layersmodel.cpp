@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "widgets/models/layersmodel.h"
 
+#include "core/model/packedweight.h"
 #include "widgets/models/layercells.h"
 #include "widgets/models/layertree.h"
 
@@ -30,6 +31,11 @@ quintptr idOfChildren(int parentRow)
 int parentRowOf(const QModelIndex& index)
 {
     return index.internalId() ? int(quint32(index.internalId()) * kSpreadInverse) - 1 : -1;
+}
+
+bool sameType(const TensorInfo& a, const TensorInfo& b)
+{
+    return a.dtype == b.dtype && (a.packed == b.packed || (a.packed && b.packed && a.packed->label == b.packed->label));
 }
 
 } // namespace
@@ -71,7 +77,7 @@ const LayersModel::Private::Group& LayersModel::Private::groupAt(int top) const
     for (const int member : members) {
         const auto tensor = size_t(member);
         group.figures.add(figures[tensor]);
-        group.sameType = group.sameType && model->tensors()[tensor].dtype == model->tensors()[first].dtype;
+        group.sameType = group.sameType && sameType(model->tensors()[tensor], model->tensors()[first]);
         if (group.schemeText >= 0 && schemeText[tensor] != group.schemeText)
             group.schemeText = -1;
     }
@@ -194,8 +200,10 @@ void LayersModel::setDecisions(std::vector<Decision> decisions)
     d->schemeText.resize(d->decisions.size());
     for (size_t i = 0; i < d->decisions.size(); ++i) {
         const Decision& now = d->decisions[i];
-        const DType type = d->model->tensors()[i].dtype;
-        const bool unnamed = now.asStored && type != DType::F32 && type != DType::F16 && type != DType::BF16;
+        const TensorInfo& info = d->model->tensors()[i];
+        const DType type = info.dtype;
+        const bool plain = !info.packed && (type == DType::F32 || type == DType::F16 || type == DType::BF16);
+        const bool unnamed = now.asStored && !plain;
         const auto [text, fresh] = known.try_emplace({unnamed, now.scheme}, int(d->schemeTexts.size()));
         if (fresh)
             d->schemeTexts.push_back(unnamed ? tr("as stored") : QString::fromStdString(now.scheme.text()));

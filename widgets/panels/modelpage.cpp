@@ -237,7 +237,7 @@ void ModelPage::Private::showSizes()
             part.parameters += info.parameters();
             ++part.tensors;
         };
-        const QString stored = fromView(dtypeInfo(info.dtype).name);
+        const QString stored = QString::fromStdString(info.typeLabel());
         add(byType[stored].first, double(info.bytes));
         if (decision)
             add(byType[decision->asStored ? stored : fromView(traits(decision->scheme.format).label)].second,
