@@ -80,8 +80,21 @@ std::vector<int> CheckpointParts::missing() const
     return missing;
 }
 
+/// Whether another process has merged the parts meanwhile, config.json last.
+bool CheckpointParts::complete() const
+{
+    bool all = !m_layout.files.empty();
+    for (const CheckpointShard& shard : m_layout.shards)
+        all = all && hasSize((fs::path(m_folder) / shard.name).string(), shard.file.fileBytes());
+    const SideFile& config = m_layout.files.back();
+    const auto text = readWholeFile((fs::path(m_folder) / config.name).string(), config.bytes);
+    return all && text.ok() && *text == config.text;
+}
+
 Status CheckpointParts::merge(const std::function<Status(const SideFile&)>& writeSideFile) const
 {
+    if (complete())
+        return {};
     QL_CHECK(check());
     if (const auto parts = missing(); !parts.empty()) {
         std::string list;

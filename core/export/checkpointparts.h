@@ -27,6 +27,7 @@ public:
     Status merge(const std::function<Status(const SideFile&)>& writeSideFile) const;
 
 private:
+    bool complete() const;
     std::string markerPath(int part) const;
 
     const CheckpointLayout& m_layout;

@@ -145,6 +145,7 @@ private Q_SLOTS:
         QVERIFY(std::none_of(files.begin(), files.end(), [](const auto& file) { return file.first.find("part-") != std::string::npos; }));
         QCOMPARE(files["config.json"], contentOf(whole)["config.json"]);
         QCOMPARE(codeOf(write(part(1, parts), path)), std::string("CannotWrite")); // it is complete
+        QCOMPARE(codeOf(write(part(0, parts), path)), std::string("ok"));
     }
 
     void mergingMayBeRepeated()
