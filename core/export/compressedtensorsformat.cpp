@@ -129,7 +129,7 @@ public:
         Scheme scheme = withoutDouble(wished, why);
         const bool plain = modelType() == DType::F32 && scheme.scaleType <= ScaleType::BF16;
         if (!plain)
-            scheme = withScales(scheme, scaleTypeOf(modelType()), why);
+            scheme = withScales(scheme, roundedScaleType(modelType()), why);
         if (wished.format == Format::FP8E4M3 && scheme.granularity == Granularity::Group) {
             scheme.granularity = Granularity::Channel;
             why = "its FP8 has scales per tensor or channel";

@@ -88,7 +88,7 @@ public:
         const DType model = modelType();
         std::string why;
         Scheme scheme = withoutDouble(wished, why);
-        const ScaleType wide = model == DType::F32 ? scheme.scaleType : scaleTypeOf(model);
+        const ScaleType wide = model == DType::F32 ? scheme.scaleType : roundedScaleType(model);
         scheme = withScales(scheme, wide > ScaleType::BF16 ? ScaleType::F16 : wide, why);
         if (scheme.symmetry == Symmetry::Asymmetric && model == DType::F32 && scheme.scaleType == ScaleType::F32)
             scheme.scaleType = ScaleType::F16; // so that f32 holds scale times zero point exactly

@@ -91,7 +91,7 @@ Scheme withoutDouble(Scheme scheme, std::string& why)
     return scheme;
 }
 
-ScaleType scaleTypeOf(DType type)
+ScaleType roundedScaleType(DType type)
 {
     return type == DType::F32 ? ScaleType::F32 : type == DType::BF16 ? ScaleType::BF16 : ScaleType::F16;
 }

@@ -45,7 +45,7 @@ Patch contiguousRows(const QuantizedTensor& q, uint64_t rowBytes, std::vector<st
 Scheme withScales(Scheme scheme, ScaleType type, std::string& why);
 /// Integers without double quantization.
 Scheme withoutDouble(Scheme scheme, std::string& why);
-ScaleType scaleTypeOf(DType type);
+ScaleType roundedScaleType(DType type);
 /// The largest of `sizes` (descending) that divides the scheme's groups on rows of `cols` values; 0 when none does.
 int64_t fileGroup(const Scheme& scheme, int64_t cols, std::initializer_list<int> sizes);
 /// Gives the scheme groups that the file can have, and says why. False when no size divides the row.
