@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <filesystem>
 
 namespace fs = std::filesystem;
@@ -135,11 +136,16 @@ Status addShards(CheckpointLayout& layout, const ExportOptions& options, const s
         cut = cutShards(layout.tensors, total / pieces);
     for (size_t i = 0; i < cut.size(); ++i) {
         std::vector<SafetensorsWriter::Entry> entries;
-        for (const size_t tensor : cut[i]) {
-            for (const CheckpointEntry& entry : layout.tensors[tensor].entries)
+        std::map<std::string, std::string> metadata{{"format", metadataFormat}};
+        for (const size_t number : cut[i]) {
+            const CheckpointTensor& tensor = layout.tensors[number];
+            for (const CheckpointEntry& entry : tensor.entries)
                 entries.push_back(entry.entry);
+            // The formats cannot say all of it, the range of codes for instance; reading back wants to know.
+            if (tensor.quantized())
+                metadata["scheme." + tensor.module + std::string(kWeight)] = tensor.decision.scheme.text();
         }
-        QL_TRY(auto file, SafetensorsWriter::plan(std::move(entries), {{"format", metadataFormat}}));
+        QL_TRY(auto file, SafetensorsWriter::plan(std::move(entries), std::move(metadata)));
         const int part = int(i % size_t(std::max(1, options.parts))) + 1;
         layout.shards.push_back({shardName(i + 1, cut.size()), std::move(file), std::move(cut[i]), part});
     }

@@ -69,6 +69,21 @@ private Q_SLOTS:
         QCOMPARE(run({"inspect", kModel, "--json", "--read"}).out, result.out);
     }
 
+    void inspectNamesHowWeightsAreStored()
+    {
+        const QString model = QL_TEST_DATA "/packed/gptq-4bit-sym";
+        const Run text = run({"inspect", model});
+        QVERIFY2(text.code == 0, text.err.c_str());
+        QVERIFY2(text.out.find("GPTQ INT4 g32") != std::string::npos, text.out.c_str());
+        const json tensor = json::parse(run({"inspect", model, "--json"}).out).at("tensors").at(0);
+        QCOMPARE(tensor.at("name").get<std::string>(), std::string("model.layers.0.self_attn.q_proj.weight"));
+        QCOMPARE(tensor.at("dtype").get<std::string>(), std::string("F16"));
+        const json packed = tensor.at("packed");
+        QCOMPARE(packed.at("method").get<std::string>(), std::string("GPTQ"));
+        QCOMPARE(packed.at("scheme").get<std::string>(), std::string("int4,range=full,group=32"));
+        QCOMPARE(packed.at("tensors").size(), size_t(4));
+    }
+
     void tokenizeGoesBothWays()
     {
         QTemporaryDir folder;

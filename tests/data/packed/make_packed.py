@@ -8,7 +8,8 @@
 
 Every folder here becomes a model (model.safetensors and its configuration); expected.safetensors holds, as
 "FOLDER/TENSOR", the f32 values of each quantized weight. Where a package dequantizes in f32 its own result is kept:
-compressed-tensors, bitsandbytes, MLX (affine with f32 scales), transformers (gpt-oss). GPTQ, AWQ, ModelOpt and
+compressed-tensors, bitsandbytes, MLX (affine with f32 scales), transformers (gpt-oss). Folders ending in "-bf16" are
+dequantized in bfloat16 by their package and agree after that rounding. GPTQ, AWQ, ModelOpt and
 Hugging Face FP8 are dequantized here in numpy from their published layouts, without any code of this program.
 """
 import json
@@ -43,7 +44,7 @@ def write(case, tensors, values, config=None, side=None):
     for name, content in (side or {}).items():
         json.dump(content, open(os.path.join(folder, name), "w"), indent=1)
     for name, value in values.items():
-        expected[case + "/" + name] = torch.as_tensor(np.ascontiguousarray(value), dtype=torch.float32).clone()
+        expected[case + "/" + name] = torch.as_tensor(value).to(torch.float32).contiguous().clone()
 
 
 def stream(codes, bits):
@@ -159,10 +160,10 @@ def grid(args, weight):
     return calculate_qparams(low, high, args)
 
 
-def compressed(args, weight, form):
+def compressed(args, weight, form, dtype=torch.float32):
     scheme = QuantizationScheme(targets=["Linear"], weights=args)
     scale, zero = grid(args, weight)
-    state = {"weight": weight, "weight_scale": scale.float(), "weight_zero_point": zero}
+    state = {"weight": weight, "weight_scale": scale.to(dtype), "weight_zero_point": zero}
     compressor = BaseCompressor.get_value_from_registry(form)
     packed = compressor.compress(state, scheme)
     return packed, compressor.decompress(packed, scheme)["weight"]
@@ -174,9 +175,9 @@ def config_of(form, **groups):
                                                       for k, v in groups.items()}}}
 
 
-def ct(case, form, args, rows=ROWS, cols=COLS):
-    packed, value = compressed(args, weights(rows, cols), form)
-    assert value.dtype == torch.float32, (case, value.dtype)
+def ct(case, form, args, rows=ROWS, cols=COLS, dtype=torch.float32):
+    packed, value = compressed(args, weights(rows, cols).to(dtype), form, dtype)
+    assert value.dtype == dtype, (case, value.dtype)
     write(case, {MODULE + "." + k: v for k, v in packed.items()}, {MODULE + ".weight": value}, config_of(form, group_0=args))
 
 
@@ -184,6 +185,8 @@ Args = QuantizationArgs
 ct("ct-pack-4bit", "pack-quantized", Args(num_bits=4, strategy="group", group_size=32))
 ct("ct-pack-4bit-asym", "pack-quantized", Args(num_bits=4, strategy="group", group_size=16, symmetric=False))
 ct("ct-pack-3bit-asym", "pack-quantized", Args(num_bits=3, strategy="group", group_size=32, symmetric=False))
+ct("ct-pack-4bit-bf16", "pack-quantized", Args(num_bits=4, strategy="group", group_size=32), dtype=torch.bfloat16)
+ct("ct-int-channel-bf16", "int-quantized", Args(num_bits=8, strategy="channel"), dtype=torch.bfloat16)
 ct("ct-pack-5bit", "pack-quantized", Args(num_bits=5, strategy="channel"), cols=48)
 ct("ct-pack-8bit-channel", "pack-quantized", Args(num_bits=8, strategy="channel"))
 ct("ct-int-channel", "int-quantized", Args(num_bits=8, strategy="channel"))
@@ -286,8 +289,8 @@ write("ct-mxfp8", {MODULE + ".weight": codes8, MODULE + ".weight_scale": scales8
 import bitsandbytes.functional as bnb  # noqa: E402
 
 
-def bnb4(case, kind, block, nested, rows=ROWS, cols=COLS, config=True):
-    weight = weights(rows, cols, seed=block)
+def bnb4(case, kind, block, nested, rows=ROWS, cols=COLS, config=True, dtype=torch.float32):
+    weight = weights(rows, cols, seed=block).to(dtype)
     packed, state = bnb.quantize_4bit(weight, blocksize=block, compress_statistics=nested, quant_type=kind)
     name = MODULE + ".weight"
     tensors = {name: packed}
@@ -302,6 +305,7 @@ bnb4("bnb-nf4-double", "nf4", 64, True, rows=96, cols=192)
 bnb4("bnb-fp4", "fp4", 64, False)
 # Rows of 64 with blocks of 128 are left out: the package's own CPU reader misplaces the scales of rows shorter than a block.
 bnb4("bnb-fp4-double", "fp4", 128, True, rows=16, cols=256)
+bnb4("bnb-nf4-double-bf16", "nf4", 64, True, dtype=torch.bfloat16)
 bnb4("bnb-across-rows", "nf4", 64, False, rows=31, cols=45)
 bnb4("bnb-no-config", "nf4", 64, True, config=False)
 
