@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/actions.h"
 
+#include "core/policy/presets.h"
 #include "widgets/panels/shortcuteditor.h"
 
 #include <QActionGroup>
@@ -80,12 +81,9 @@ constexpr Row kRows[] = {
     {"policy", "activationsEverywhere", T("Use this &activation scheme for every input")},
     {"policy", "resetActivation", T("Reset this &input to the default")},
     {"policy", "compareClips", T("&Compare clip methods…"), "Ctrl+M"},
+    {"policy", "takeSnapshot", T("Take a &snapshot…"), "Ctrl+Alt+N", "history"},
+    {"policy", "comparePolicy", T("Compare with a &policy or checkpoint…"), "Ctrl+Alt+D", "compare"},
     {"policy", nullptr, nullptr},
-    {"presets", "presetInt8", T("INT8 per &channel")},
-    {"presets", "presetInt4", T("INT&4 group 128, MSE clipping")},
-    {"presets", "presetNf4", T("&NF4 as in QLoRA (block 64, double quantization)")},
-    {"presets", "presetQ4", T("GGML &Q4_0")},
-    {"presets", "presetKeep", T("&Keep everything as F16")},
     {"tools", "devices", T("&Devices…"), "Ctrl+D", "device"},
     {"tools", "shortcuts", T("&Shortcuts…")},
     {"help", "help", T("&Help"), "F1"},
@@ -101,7 +99,7 @@ constexpr MenuRow kMenus[] = {
     {"file", "", T("&File")},         {"recent", "file", T("Recent &models")}, {"edit", "", T("&Edit")},
     {"view", "", T("&View")},         {"second", "view", T("&Second plot")},   {"theme", "view", T("&Colours")},
     {"panels", "view", T("&Panels")}, {"model", "", T("&Model")},              {"policy", "", T("&Policy")},
-    {"presets", "policy", T("Set the &default to")},                           {"tools", "", T("&Tools")},
+    {"presets", "policy", T("Prese&ts")},                           {"tools", "", T("&Tools")},
     {"help", "", T("&Help")},
 };
 #undef T
@@ -122,10 +120,7 @@ Actions::Actions(QMainWindow* window, Settings& settings) : QObject(window)
             menu->addSeparator();
             continue;
         }
-        auto* action = new QAction(tr(row.text), window);
-        action->setObjectName(QString::fromLatin1(row.id));
-        action->setProperty(ShortcutEditor::kDefaultProperty, QKeySequence(QString::fromLatin1(row.shortcut)));
-        action->setShortcut(settings.shortcut(action->objectName(), QKeySequence(QString::fromLatin1(row.shortcut))));
+        QAction* action = make(window, settings, QString::fromLatin1(row.id), tr(row.text), QKeySequence(QString::fromLatin1(row.shortcut)));
         action->setProperty("iconName", QString::fromLatin1(row.icon));
         action->setCheckable(*row.group);
         if (const QString group = QString::fromLatin1(row.group); *row.group && group != QLatin1String("toggle")) {
@@ -134,10 +129,40 @@ Actions::Actions(QMainWindow* window, Settings& settings) : QObject(window)
             groups[group]->addAction(action);
         }
         menu->addAction(action);
-        m_actions[action->objectName()] = action;
-        m_order.append(action);
     }
+    addPresets(window, settings);
     retint();
+}
+
+QAction* Actions::make(QMainWindow* window, Settings& settings, const QString& id, const QString& text, const QKeySequence& keys)
+{
+    auto* action = new QAction(text, window);
+    action->setObjectName(id);
+    action->setProperty(ShortcutEditor::kDefaultProperty, keys);
+    action->setShortcut(settings.shortcut(id, keys));
+    m_actions[id] = action;
+    m_order.append(action);
+    return action;
+}
+
+QByteArray Actions::presetId(const Preset& preset)
+{
+    return "preset-" + QByteArray(preset.id.data(), qsizetype(preset.id.size()));
+}
+
+void Actions::addPresets(QMainWindow* window, Settings& settings)
+{
+    const auto text = [](std::string_view view) { return QString::fromUtf8(view.data(), qsizetype(view.size())); };
+    std::string_view section;
+    for (const Preset& preset : presets()) {
+        if (preset.section != section)
+            m_menus["presets"]->addSection(text(preset.section));
+        section = preset.section;
+        QAction* action = make(window, settings, QString::fromLatin1(presetId(preset)), text(preset.label), {});
+        action->setToolTip(text(preset.summary));
+        action->setStatusTip(text(preset.summary));
+        m_menus["presets"]->addAction(action);
+    }
 }
 
 QAction* Actions::operator[](const char* id) const

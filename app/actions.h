@@ -16,6 +16,8 @@ class QToolBar;
 
 namespace ql {
 
+struct Preset;
+
 class Actions : public QObject
 {
     Q_OBJECT
@@ -24,6 +26,7 @@ public:
 
     /// Asserts that `id` is in the table.
     QAction* operator[](const char* id) const;
+    static QByteArray presetId(const Preset& preset); ///< of the action that applies it
     QList<QAction*> all() const { return m_order; }
     QMenu* menu(const char* id) const; ///< "file", "recent", "view" ...
     void fillToolBar(QToolBar* bar) const;
@@ -31,6 +34,9 @@ public:
     void saveShortcuts(Settings& settings) const;
 
 private:
+    QAction* make(QMainWindow* window, Settings& settings, const QString& id, const QString& text, const QKeySequence& keys);
+    void addPresets(QMainWindow* window, Settings& settings);
+
     QHash<QString, QAction*> m_actions;
     QHash<QString, QMenu*> m_menus;
     QList<QAction*> m_order;

@@ -99,7 +99,7 @@ MainWindow::MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Setti
     const QString folder = journalFolder.isEmpty()
                                ? QStandardPaths::writableLocation(QStandardPaths::AppLocalDataLocation) + QStringLiteral("/journal")
                                : journalFolder;
-    m_policy = new PolicyViews(m_session, m_look, {m_rules, m_history, m_clips, m_bar}, folder, this);
+    m_policy = new PolicyViews(m_session, m_jobs, m_look, {m_rules, m_history, m_clips, m_bar}, folder, this);
     m_exports = new ExportController(m_session, m_jobs, backends->threadPool(), this);
     m_devices = new DeviceController(m_jobs, backends, m_chip, this);
     connect(m_devices, &DeviceController::backendChanged, this, [this, backends] {
@@ -239,6 +239,7 @@ void MainWindow::connectSession()
     });
     connect(m_session, &Session::policyChanged, this, &MainWindow::updateTitle);
     connect(m_policy, &PolicyViews::fileChanged, this, &MainWindow::updateTitle);
+    connect(m_policy, &PolicyViews::tensorPicked, m_layersPanel, &LayersPanel::selectTensor);
     connect(m_session->undoStack(), &QUndoStack::cleanChanged, this, &MainWindow::updateTitle);
     connect(m_look, &LookController::totalsChanged, this, &MainWindow::updateTotals);
     connect(m_look, &LookController::noted, this, [this](const QString& text) {
@@ -275,7 +276,7 @@ void MainWindow::modelChanged()
     m_stack->setCurrentWidget(model ? static_cast<QWidget*>(m_tabs) : m_welcome);
     for (const char* id : {"closeModel", "exportModel", "exportMetrics", "exportPlot", "copyPlot", "copyScheme", "filter",
                            "modelInfo", "nextTensor", "previousTensor", "wholeTensor", "lock", "resetTensor",
-                           "ruleFromSelection", "activationsEverywhere", "resetActivation", "compareClips", "savePolicy", "savePolicyAs", "openPolicy"})
+                           "ruleFromSelection", "takeSnapshot", "comparePolicy", "activationsEverywhere", "resetActivation", "compareClips", "savePolicy", "savePolicyAs", "openPolicy"})
         (*m_actions)[id]->setEnabled(model != nullptr);
     QStringList names;
     if (model) {

@@ -4,36 +4,62 @@
 
 #include "app/actions.h"
 #include "app/lookcontroller.h"
+#include "app/snapshotviews.h"
+#include "core/base/format.h"
+#include "core/policy/policydiff.h"
+#include "core/policy/presets.h"
+#include "core/policy/ruleproposal.h"
 #include "widgets/panels/cliptable.h"
 #include "widgets/panels/historypanel.h"
 #include "widgets/panels/inlinebar.h"
+#include "widgets/panels/ruledialog.h"
 #include "widgets/panels/rulespanel.h"
 
 #include <QFileDialog>
-#include <QInputDialog>
+#include <QMenu>
 #include <QMessageBox>
-#include <QRegularExpression>
+
+#include <algorithm>
 
 namespace ql {
 
-PolicyViews::PolicyViews(Session* session, LookController* look, const Views& views, const QString& journalFolder,
-                         QWidget* window)
-    : QObject(window), m_session(session), m_look(look), m_views(views), m_window(window),
-      m_journal(std::make_unique<Journal>(session, journalFolder))
+PolicyViews::PolicyViews(Session* session, JobRunner* jobs, LookController* look, const Views& views,
+                         const QString& dataFolder, QWidget* window)
+    : QObject(window), m_session(session), m_jobs(jobs), m_look(look), m_views(views), m_window(window),
+      m_journal(std::make_unique<Journal>(session, dataFolder)),
+      m_snapshots(new SnapshotViews(session, views.history, dataFolder + QStringLiteral("/snapshots"), window))
 {
     connect(session, &Session::policyChanged, this, &PolicyViews::showRules);
-    connect(views.rules, &RulesPanel::rulesEdited, this, [this](const std::vector<Rule>& rules) {
-        Policy policy = m_session->policy();
-        policy.rules = rules;
-        m_session->changePolicy(policy, tr("edit rules"));
-    });
-    connect(views.rules, &RulesPanel::defaultSchemeEdited, this, &PolicyViews::setDefaultScheme);
+    connectRules();
+    connect(m_snapshots, &SnapshotViews::failed, session, &Session::failed);
+    connect(m_snapshots, &SnapshotViews::tensorPicked, this, &PolicyViews::tensorPicked);
     connect(look, &LookController::clipStudyChanged, this, [this](const Shared<ClipStudy>& study) {
         m_views.clips->setStudy(m_look->caption(), study);
     });
     connect(views.clips, &ClipTable::schemeChosen, this, [this](const Scheme& scheme) {
         m_look->editScheme(scheme, EditScope::Tensor, true, SchemeField::Clip);
     });
+}
+
+void PolicyViews::connectRules()
+{
+    connect(m_session, &Session::modelChanged, this, [this] { m_views.rules->setModel(m_session->model()); });
+    connect(m_views.rules, &RulesPanel::rulesEdited, this, [this](const std::vector<Rule>& rules) {
+        Policy policy = m_session->policy();
+        policy.rules = rules;
+        m_session->changePolicy(policy, tr("edit rules"));
+    });
+    connect(m_views.rules, &RulesPanel::defaultSchemeEdited, this, [this](const Scheme& scheme) {
+        Policy policy = m_session->policy();
+        policy.defaultScheme = scheme;
+        m_session->changePolicy(policy, tr("default %1").arg(QString::fromStdString(scheme.text())));
+    });
+    connect(m_views.rules, &RulesPanel::shareToggled, this, [this](bool share) {
+        Policy policy = m_session->policy();
+        policy.share = share;
+        m_session->changePolicy(policy, share ? tr("share schemes") : tr("schemes no longer shared"));
+    });
+    connect(m_views.rules, &RulesPanel::tensorPicked, this, &PolicyViews::tensorPicked);
 }
 
 void PolicyViews::connectActions(Actions& actions)
@@ -50,13 +76,48 @@ void PolicyViews::connectActions(Actions& actions)
     on("resetTensor", [this] { m_session->clearOverrides(m_look->selection()); });
     on("ruleFromSelection", [this] { makeRuleFromSelection(); });
     on("compareClips", [this] { m_views.clips->show(); });
-    constexpr std::pair<const char*, const char*> kPresets[] = {{"presetInt8", "int8,channel"},
-                                                                {"presetInt4", "int4,group=128,clip=mse"},
-                                                                {"presetNf4", "nf4,group=64,double"},
-                                                                {"presetQ4", "q4_0"},
-                                                                {"presetKeep", "f16"}};
-    for (const auto& [id, text] : kPresets)
-        on(id, [this, text = text] { setDefaultScheme(Scheme::parse(text).value()); });
+    on("takeSnapshot", [this] { m_snapshots->take(); });
+    on("comparePolicy", [this] { m_snapshots->askAndCompare(); });
+    connectPresets(actions);
+}
+
+void PolicyViews::connectPresets(Actions& actions)
+{
+    QMenu* menu = actions.menu("presets");
+    m_views.rules->setPresetMenu(menu);
+    for (const Preset& preset : presets()) {
+        QAction* action = actions[Actions::presetId(preset).constData()];
+        const QString label = QString::fromUtf8(preset.label.data(), qsizetype(preset.label.size()));
+        connect(action, &QAction::triggered, this, [this, id = preset.id, label] {
+            const auto policy = applyPreset(id, *m_session->model(), m_session->policy());
+            if (policy.ok())
+                m_session->changePolicy(*policy, tr("preset %1").arg(label));
+            else
+                Q_EMIT m_session->failed(policy.error());
+        });
+    }
+    const auto enable = [this, menu] { menu->setEnabled(m_session->model() != nullptr); };
+    connect(m_session, &Session::modelChanged, this, enable);
+    enable();
+    connect(menu, &QMenu::aboutToShow, this, &PolicyViews::showPresetSizes);
+}
+
+/// What the model would weigh, where that is quick to say, beside each preset.
+void PolicyViews::showPresetSizes()
+{
+    constexpr size_t kMostTensors = 3000;
+    const auto& model = m_session->model();
+    for (const Preset& preset : presets()) {
+        auto* action = m_window->findChild<QAction*>(QString::fromLatin1(Actions::presetId(preset)), Qt::FindDirectChildrenOnly);
+        const QString label = QString::fromUtf8(preset.label.data(), qsizetype(preset.label.size()));
+        const auto policy = model && model->tensors().size() <= kMostTensors ? applyPreset(preset.id, *model, m_session->policy())
+                                                                             : Result<Policy>(Error{});
+        const auto decisions = policy.ok() ? policy->resolve(*model) : Result<std::vector<Decision>>(Error{});
+        uint64_t bytes = 0;
+        for (size_t i = 0; decisions.ok() && i < decisions->size(); ++i)
+            bytes += decidedBytes(model->tensors()[i], (*decisions)[i]);
+        action->setText(bytes > 0 ? label + QLatin1Char('\t') + QString::fromStdString(formatBytes(bytes)) : label);
+    }
 }
 
 void PolicyViews::open()
@@ -109,43 +170,42 @@ bool PolicyViews::mayDiscard()
 void PolicyViews::showRules()
 {
     const Policy& policy = m_session->policy();
-    QList<int> counts(qsizetype(policy.rules.size()), 0);
-    int byDefault = 0;
-    for (const Decision& decision : m_session->decisions()) {
-        if (decision.source == Decision::Source::Rule)
-            ++counts[decision.rule];
-        byDefault += decision.source == Decision::Source::Default;
-    }
-    m_views.rules->setRules(policy.rules, policy.defaultScheme);
-    m_views.rules->setMatchCounts(counts, byDefault);
+    m_views.rules->setRules(policy.rules, policy.defaultScheme, policy.share);
+    showInsight();
 }
 
-void PolicyViews::setDefaultScheme(const Scheme& scheme)
+/// Matching every rule with every tensor may take long in models of many thousand tensors, so a job does it.
+void PolicyViews::showInsight()
 {
-    Policy policy = m_session->policy();
-    policy.defaultScheme = scheme;
-    m_session->changePolicy(policy, tr("default %1").arg(QString::fromStdString(scheme.text())));
+    if (!m_session->model()) {
+        m_jobs->cancelKey(QStringLiteral("insight"));
+        m_views.rules->setInsight({}, {});
+        return;
+    }
+    const auto byDefault = std::count_if(m_session->decisions().begin(), m_session->decisions().end(),
+                                         [](const Decision& decision) { return decision.source == Decision::Source::Default; });
+    m_jobs->start<Insight>(
+        JobRunner::Lane::Interactive, QStringLiteral("insight"), tr("matching rules"),
+        [model = m_session->model(), policy = m_session->policy()](const JobControl&) -> Result<Insight> {
+            QL_TRY(std::vector<RuleUse> uses, ruleUses(policy, *model));
+            return Insight{std::move(uses), validate(policy, *model)};
+        },
+        [this, byDefault](Result<Insight> insight) {
+            if (insight.ok())
+                m_views.rules->setInsight(std::move(insight->uses), insight->findings, int(byDefault));
+        });
 }
 
 void PolicyViews::makeRuleFromSelection()
 {
-    QStringList names;
-    for (const int tensor : m_look->selection())
-        names << QRegularExpression::escape(QString::fromStdString(m_session->model()->tensors()[size_t(tensor)].name));
-    if (names.isEmpty())
+    const QList<int>& selection = m_look->selection();
+    if (selection.isEmpty() || !m_session->model())
         return;
-    QInputDialog dialog(m_window);
-    dialog.setWindowTitle(tr("Make a rule"));
-    dialog.setLabelText(tr("Names that match get %1:").arg(QString::fromStdString(m_look->currentScheme().text())));
-    dialog.setTextValue(QStringLiteral("^(%1)$").arg(names.join(QLatin1Char('|'))));
-    dialog.resize(520, dialog.sizeHint().height()); // names are long
-    const QString pattern = dialog.exec() == QDialog::Accepted ? dialog.textValue() : QString();
-    if (pattern.isEmpty())
-        return;
-    Rule rule;
-    rule.match = pattern.toStdString();
-    rule.scheme = m_look->currentScheme();
-    m_session->addRule(rule);
+    Rule proposed = ruleFor(*m_session->model(), {selection.begin(), selection.end()});
+    proposed.scheme = m_look->currentScheme();
+    RuleDialog dialog(proposed, m_session->model(), m_window);
+    if (dialog.exec() == QDialog::Accepted)
+        m_session->addRule(dialog.rule());
 }
 
 } // namespace ql

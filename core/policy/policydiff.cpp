@@ -2,11 +2,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/policy/policydiff.h"
 
-#include "core/model/names.h"
 #include "core/quant/schemetable.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 namespace ql {
 namespace {
@@ -148,44 +146,6 @@ Result<Policy> withChange(const Policy& policy, const Model& model, const Policy
                          (policy.share ? "it shares its scheme with what runs in the same matrix" : "no scheme says that"),
                      "tensor " + tensor.name};
     return changed;
-}
-
-ModelDiff diffModels(const Model& before, const Model& after)
-{
-    ModelDiff diff;
-    std::unordered_map<std::string, int> parts;
-    for (size_t i = 0; i < after.tensors().size(); ++i) {
-        const std::string& name = after.tensors()[i].name;
-        parts.emplace(partName(name, after.architecture()).value_or(name), int(i));
-    }
-    std::vector<bool> met(after.tensors().size());
-    for (size_t i = 0; i < before.tensors().size(); ++i) {
-        const TensorInfo& tensor = before.tensors()[i];
-        StoredChange change{tensor.name, int(i), after.indexOf(tensor.name), storedText(tensor), {}, tensor.bytes, 0, false};
-        if (change.after < 0) {
-            const auto part = parts.find(partName(tensor.name, before.architecture()).value_or(tensor.name));
-            change.after = part == parts.end() || met[size_t(part->second)] ? -1 : part->second;
-        }
-        diff.bytesBefore += tensor.bytes;
-        if (change.after >= 0) {
-            const TensorInfo& other = after.tensors()[size_t(change.after)];
-            met[size_t(change.after)] = true;
-            change.storedAfter = storedText(other);
-            change.bytesAfter = other.bytes;
-            change.shapesDiffer = tensor.rows() != other.rows() || tensor.cols() != other.cols();
-        }
-        if (change.after >= 0 && change.storedBefore == change.storedAfter && !change.shapesDiffer)
-            ++diff.same;
-        else
-            diff.changes.push_back(std::move(change));
-    }
-    for (size_t i = 0; i < after.tensors().size(); ++i) {
-        const TensorInfo& tensor = after.tensors()[i];
-        diff.bytesAfter += tensor.bytes;
-        if (!met[i])
-            diff.changes.push_back({tensor.name, -1, int(i), {}, storedText(tensor), 0, tensor.bytes, false});
-    }
-    return diff;
 }
 
 } // namespace ql

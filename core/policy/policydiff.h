@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What changes between two policies of one model, or between two checkpoints: tensors, from what to what, sizes and,
-// where they were measured, errors. Values; any thread.
+// What changes between two policies of one model: tensors, from what to what, sizes and, where they were measured, errors.
+// What a checkpoint follows is a policy too (checkpointpolicy.h). Values; any thread.
 #pragma once
 
 #include "core/policy/policy.h"
@@ -38,27 +38,8 @@ void addErrors(PolicyDiff& diff, const Model& model, const std::map<std::string,
 /// rules already say so. InvalidArgument where no override can say it.
 Result<Policy> withChange(const Policy& policy, const Model& model, const PolicyChange& change, bool back = false);
 
-struct StoredChange {
-    std::string tensor;
-    int before = -1, after = -1; ///< index in each model; -1: only in the other
-    std::string storedBefore, storedAfter; ///< "q4_0", "bf16"; empty where it is missing
-    uint64_t bytesBefore = 0, bytesAfter = 0;
-    bool shapesDiffer = false;
-};
-
-struct ModelDiff {
-    std::vector<StoredChange> changes; ///< in the order of `before`, then what is only in `after`
-    size_t same = 0;                   ///< tensors stored alike
-    uint64_t bytesBefore = 0, bytesAfter = 0;
-};
-
-/// By tensor name; Hugging Face and GGUF names of the same part meet. Compares headers, not values.
-ModelDiff diffModels(const Model& before, const Model& after);
-
 /// A table for people and one JSON object for programs.
 std::string diffText(const PolicyDiff& diff, const Model& model);
-std::string diffText(const ModelDiff& diff);
 std::string diffJson(const PolicyDiff& diff, const Model& model);
-std::string diffJson(const ModelDiff& diff);
 
 } // namespace ql

@@ -84,19 +84,6 @@ std::string diffText(const PolicyDiff& diff, const Model& model)
            formatSignificant(bitsPerWeight(diff.bytesAfter, diff.parameters)) + " bits per weight\n";
 }
 
-std::string diffText(const ModelDiff& diff)
-{
-    std::vector<std::vector<std::string>> rows{{"tensor", "before", "after", "size", ""}};
-    for (const StoredChange& change : diff.changes) {
-        rows.push_back({change.tensor, change.before < 0 ? "missing" : change.storedBefore,
-                        change.after < 0 ? "missing" : change.storedAfter,
-                        signedBytes(change.bytesBefore, change.bytesAfter), change.shapesDiffer ? "shapes differ" : ""});
-    }
-    return (diff.changes.empty() ? std::string() : aligned(rows)) + std::to_string(diff.changes.size()) +
-           " tensors differ, " + std::to_string(diff.same) + " are stored alike; " +
-           totals(diff.bytesBefore, diff.bytesAfter) + "\n";
-}
-
 std::string diffJson(const PolicyDiff& diff, const Model& model)
 {
     OrderedJson json = OrderedJson::object();
@@ -118,24 +105,6 @@ std::string diffJson(const PolicyDiff& diff, const Model& model)
     json["bytes_after"] = diff.bytesAfter;
     json["bits_per_weight_before"] = bitsPerWeight(diff.bytesBefore, diff.parameters);
     json["bits_per_weight_after"] = bitsPerWeight(diff.bytesAfter, diff.parameters);
-    return json.dump(2) + "\n";
-}
-
-std::string diffJson(const ModelDiff& diff)
-{
-    OrderedJson json = OrderedJson::object();
-    json["tensors"] = OrderedJson::array();
-    for (const StoredChange& change : diff.changes) {
-        json["tensors"].push_back({{"name", change.tensor},
-                                   {"before", change.before < 0 ? OrderedJson() : OrderedJson(change.storedBefore)},
-                                   {"after", change.after < 0 ? OrderedJson() : OrderedJson(change.storedAfter)},
-                                   {"bytes_before", change.bytesBefore},
-                                   {"bytes_after", change.bytesAfter},
-                                   {"shapes_differ", change.shapesDiffer}});
-    }
-    json["same"] = diff.same;
-    json["bytes_before"] = diff.bytesBefore;
-    json["bytes_after"] = diff.bytesAfter;
     return json.dump(2) + "\n";
 }
 

@@ -340,7 +340,7 @@ private Q_SLOTS:
         QVERIFY(driver.settle(60000));
         QVERIFY2(valueOf(*page, "KL divergence (nats)").startsWith("0."), qPrintable(valueOf(*page, "KL divergence (nats)")));
         QVERIFY(!valueOf(*page, "State of the evaluation").contains("earlier policy"));
-        driver.trigger("presetInt8");
+        driver.trigger("preset-int8");
         QVERIFY(valueOf(*page, "State of the evaluation").contains("earlier policy"));
         window.session()->undoStack()->undo();
         QVERIFY(!valueOf(*page, "State of the evaluation").contains("earlier policy"));
@@ -441,8 +441,8 @@ private Q_SLOTS:
         const QList<Qt::Key> keys{Qt::Key_Up, Qt::Key_Down, Qt::Key_Left, Qt::Key_Right, Qt::Key_Tab, Qt::Key_Escape,
                                   Qt::Key_Home, Qt::Key_End, Qt::Key_PageDown, Qt::Key_A, Qt::Key_5};
         const QList<const char*> actions{"weightsPage", "mapPage", "modelPage", "evaluatePage", "activationsPage", "kvPage", "secondSweep", "secondError", "secondOccupancy",
-                                         "secondFormats", "secondChannels", "nextTensor", "previousTensor", "presetInt8",
-                                         "presetNf4", "presetInt4", "resetTensor", "lock", "wholeTensor", "themeDark", "themeLight"};
+                                         "secondFormats", "secondChannels", "nextTensor", "previousTensor", "preset-mixed",
+                                         "preset-nf4", "preset-w4a8", "resetTensor", "lock", "wholeTensor", "themeDark", "themeLight"};
         for (int i = 0; i < events; ++i) {
             // Dialogs and menus would wait for a person.
             if (QWidget* popup = QApplication::activePopupWidget())

@@ -3,7 +3,9 @@
 // Session and journal: the policy as a document with undo, and what survives a crash.
 #include "app/journal.h"
 #include "app/session.h"
+#include "app/snapshots.h"
 #include "core/io/safetensorswriter.h"
+#include "core/policy/presets.h"
 #include "support/testmodels.h"
 
 #include <QSignalSpy>
@@ -118,7 +120,8 @@ private Q_SLOTS:
         const int tensors = int(session->model()->tensors().size());
         for (int i = 0; i < 300; ++i) {
             const int tensor = int(random() % unsigned(tensors));
-            switch (random() % 5) {
+            Policy whole = session->policy();
+            switch (random() % 8) {
             case 0:
                 session->setLocked({tensor}, random() % 2);
                 break;
@@ -128,11 +131,21 @@ private Q_SLOTS:
             case 2:
                 session->addRule({"layers." + std::to_string(random() % 3), {}, -1, -1, Scheme::defaultsFor(Format::Int6), ""});
                 break;
+            case 3:
+                session->changePolicy(*applyPreset(presets()[random() % presets().size()].id, *session->model(), whole), "preset");
+                break;
+            case 4:
+                whole.share = !whole.share;
+                if (whole.rules.size() > 1)
+                    std::swap(whole.rules.front(), whole.rules.back());
+                session->changePolicy(whole, "share and move");
+                break;
             default:
                 session->setSchemes({{tensor, Scheme::defaultsFor(Format(3 + random() % 8))}}, "edit");
             }
         }
         const std::string end = session->policy().toJson();
+        QVERIFY(*Policy::parse(end) == session->policy());
         while (session->undoStack()->canUndo())
             session->undoStack()->undo();
         QVERIFY(session->policy() == start);
@@ -156,6 +169,66 @@ private Q_SLOTS:
         QSignalSpy failed(other.get(), &Session::failed);
         QVERIFY(!other->savePolicy(m_folder.filePath("no/such/folder/p.json")));
         QCOMPARE(failed.count(), 1);
+    }
+
+    void snapshotsOutliveTheProgram()
+    {
+        QTemporaryDir folder;
+        const auto session = openSession();
+        const std::string model = session->model()->fingerprint();
+        Snapshots snapshots(folder.path());
+        QSignalSpy changed(&snapshots, &Snapshots::changed);
+        snapshots.add("of no model", "", session->policy());
+        QCOMPARE(changed.count(), 0);
+        snapshots.setModel(model);
+        session->addRule({"q_proj", {}, -1, -1, Scheme::defaultsFor(Format::Int8), "first"});
+        const Policy first = session->policy();
+        snapshots.add("first", "before the \"search\"", first);
+        Snapshots other(folder.path()); // another running program
+        other.setModel(model);
+        other.add("second", "", Policy());
+        snapshots.add("third", "", Policy());
+        QCOMPARE(snapshots.all().size(), size_t(3));
+        snapshots.describe(1, "renamed", "noted");
+        other.remove(0); // it does not know of the new name yet, only of its own list
+        snapshots.setModel(model);
+        QCOMPARE(snapshots.all().size(), size_t(2));
+        QCOMPARE(snapshots.all()[0].name, QString("renamed"));
+        QCOMPARE(snapshots.all()[0].note, QString("noted"));
+        QVERIFY(snapshots.all()[0].time.isValid());
+        snapshots.add("again", "", first);
+        Snapshots next(folder.path());
+        next.setModel(model);
+        QVERIFY(next.all()[2].policy == first);
+        next.setModel("0000000000000000");
+        QVERIFY(next.all().empty());
+    }
+
+    void brokenSnapshotFilesAreLeftAlone_data()
+    {
+        QTest::addColumn<QByteArray>("content");
+        QTest::newRow("not JSON") << QByteArray("{");
+        QTest::newRow("another version") << QByteArray("{\"quantloupe_snapshots\": 2, \"snapshots\": []}");
+        QTest::newRow("no list") << QByteArray("{\"quantloupe_snapshots\": 1}");
+        QTest::newRow("a list of numbers") << QByteArray("{\"quantloupe_snapshots\": 1, \"snapshots\": [3]}");
+        QTest::newRow("a policy of the future") << QByteArray(
+            "{\"quantloupe_snapshots\": 1, \"snapshots\": [{\"name\": \"n\", \"policy\": {\"quantloupe_policy\": 9}}]}");
+    }
+    void brokenSnapshotFilesAreLeftAlone()
+    {
+        QFETCH(QByteArray, content);
+        QTemporaryDir folder;
+        QFile file(folder.filePath("0123.json"));
+        QVERIFY(file.open(QIODevice::ReadWrite) && file.write(content) == content.size() && file.flush());
+        Snapshots snapshots(folder.path());
+        QSignalSpy failed(&snapshots, &Snapshots::failed);
+        snapshots.setModel("0123");
+        QCOMPARE(failed.count(), 1);
+        QVERIFY(failed[0][0].value<Error>().text().find("0123.json") != std::string::npos);
+        snapshots.add("name", "", Policy());
+        QCOMPARE(failed.count(), 2);
+        file.seek(0);
+        QCOMPARE(file.readAll(), content);
     }
 
     void aCrashLosesNoEdits()

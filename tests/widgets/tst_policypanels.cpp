@@ -1,20 +1,28 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rules, history and shortcuts.
+#include "support/testmodels.h"
+#include "widgets/models/policydiffmodel.h"
 #include "widgets/models/rulesmodel.h"
+#include "widgets/panels/findingslist.h"
 #include "widgets/panels/historypanel.h"
+#include "widgets/panels/matchlist.h"
+#include "widgets/panels/policydiffdialog.h"
 #include "widgets/panels/ruledialog.h"
 #include "widgets/panels/rulespanel.h"
 #include "widgets/panels/shortcuteditor.h"
 
 #include <QAbstractItemModelTester>
 #include <QApplication>
+#include <QCheckBox>
 #include <QDialogButtonBox>
 #include <QKeySequenceEdit>
 #include <QLabel>
 #include <QLineEdit>
+#include <QListView>
+#include <QListWidget>
+#include <QMimeData>
 #include <QPushButton>
-#include <QRadioButton>
 #include <QSignalSpy>
 #include <QTableView>
 #include <QTest>
@@ -86,11 +94,177 @@ private Q_SLOTS:
         QCOMPARE(model.index(1, RulesModel::AppliesToColumn).data().toString(), QString("down_proj"));
         QCOMPARE(model.index(0, RulesModel::SchemeColumn).data().toString(), QString("int8,channel"));
         QCOMPARE(model.index(0, RulesModel::MatchesColumn).data().toString(), QString("…"));
-        model.setMatchCounts({4, 0, 12});
-        QCOMPARE(model.index(2, RulesModel::MatchesColumn).data().toString(), QString("12"));
+        std::vector<RuleUse> uses(3);
+        uses[0] = {{1, 2, 3, 4}, 4, {}, 0};
+        uses[2] = {{1, 2}, 0, {0}, 0};
+        model.setInsight(uses, {{Finding::Warning, 2, "", "rule 3 decides nothing"}, {Finding::Error, 7, "", "elsewhere"}});
+        QCOMPARE(model.index(0, RulesModel::MatchesColumn).data().toString(), QString("4"));
+        QCOMPARE(model.index(2, RulesModel::MatchesColumn).data().toString(), QString("0 of 2"));
+        QCOMPARE(model.index(2, RulesModel::NoteColumn).data().toString(), QString("shadowed by rule 1"));
+        QCOMPARE(model.index(1, RulesModel::NoteColumn).data().toString(), QString("no match"));
         QVERIFY(model.index(1, RulesModel::MatchesColumn).data(Qt::ToolTipRole).toString().contains("No tensor"));
-        model.setMatchCounts({1});
+        QCOMPARE(model.index(2, 0).data(RulesModel::MarkRole).toString(), QString("warning"));
+        QVERIFY(model.index(0, 0).data(RulesModel::MarkRole).toString().isEmpty());
+        QVERIFY(model.index(2, 0).data(RulesModel::IdleRole).toBool());
+        model.setInsight({uses[0]}, {});
         QCOMPARE(model.index(2, RulesModel::MatchesColumn).data().toString(), QString("…"));
+        Rule shaped = threeRules()[1];
+        shaped.shape = ShapePattern::parse("*x!%256").value();
+        shaped.firstLayer = 2;
+        QCOMPARE(RulesModel::appliesTo(shaped), QString("down_proj, from block 2, shape *x!%256"));
+    }
+
+    void draggedRowsAskForTheirNewPlace_data()
+    {
+        QTest::addColumn<int>("from");
+        QTest::addColumn<int>("before"); ///< dropped in front of this row
+        QTest::addColumn<int>("to");     ///< -1: nothing
+        QTest::newRow("down to the end") << 0 << 3 << 2;
+        QTest::newRow("down by one") << 0 << 2 << 1;
+        QTest::newRow("up to the front") << 2 << 0 << 0;
+        QTest::newRow("in front of itself") << 1 << 1 << -1;
+        QTest::newRow("behind itself") << 1 << 2 << -1;
+        QTest::newRow("below all rows") << 0 << -1 << 2;
+    }
+    void draggedRowsAskForTheirNewPlace()
+    {
+        QFETCH(int, from);
+        QFETCH(int, before);
+        QFETCH(int, to);
+        RulesModel model;
+        model.setRules(threeRules());
+        QSignalSpy moves(&model, &RulesModel::moveRequested);
+        const std::unique_ptr<QMimeData> data(model.mimeData({model.index(from, 0)}));
+        QCOMPARE(model.dropMimeData(data.get(), Qt::MoveAction, before, 0, {}), to >= 0);
+        QCOMPARE(moves.count(), 0); // only after the drag
+        QCoreApplication::sendPostedEvents(&model);
+        QCOMPARE(moves.count(), to < 0 ? 0 : 1);
+        if (to >= 0)
+            QCOMPARE(moves[0], QVariantList({from, to}));
+        QMimeData foreign;
+        foreign.setText("3");
+        QVERIFY(!model.dropMimeData(&foreign, Qt::MoveAction, 0, 0, {}));
+        QCOMPARE(QString::fromStdString(model.rules()[0].match), QString("v_proj"));
+    }
+
+    void theSelectedRuleListsItsTensorsAndFindingsLead()
+    {
+        const auto model = test::tinyLlama();
+        RulesPanel panel;
+        panel.setModel(model);
+        panel.resize(380, 560);
+        panel.show();
+        Policy policy;
+        policy.rules = {threeRules()[0], ruleFor(TensorRole::AttnV, "int6"), ruleFor(TensorRole::MlpDown, "q8_0")};
+        panel.setRules(policy.rules, policy.defaultScheme, true);
+        panel.setInsight(*ruleUses(policy, *model), validate(policy, *model), 2);
+        QVERIFY(panel.findChild<QCheckBox*>()->isChecked());
+        panel.selectRule(1);
+        auto* list = panel.findChild<MatchList*>();
+        QCOMPARE(list->matches().size(), size_t(2));
+        QVERIFY(named<QLabel>(*list, "How many")->text().contains("decides 0 of the 2"));
+        QVERIFY(named<QLabel>(*list, "How many")->text().contains("rule 1"));
+        QSignalSpy picked(&panel, &RulesPanel::tensorPicked);
+        auto* names = list->findChild<QListView*>();
+        QTest::mouseClick(names->viewport(), Qt::LeftButton, {}, names->visualRect(names->model()->index(1, 0)).center());
+        QCOMPARE(picked.last()[0].toInt(), model->indexOf("model.layers.1.self_attn.v_proj.weight"));
+        auto* findings = named<QListWidget>(panel, "Findings");
+        QVERIFY(findings->isVisible());
+        for (int row = 0; row < findings->count(); ++row) {
+            if (!findings->item(row)->text().contains("q8_0"))
+                continue;
+            QTest::mouseClick(findings->viewport(), Qt::LeftButton, {}, findings->visualItemRect(findings->item(row)).center());
+        }
+        QCOMPARE(panel.selectedRule(), 2);
+        QCOMPARE(picked.last()[0].toInt(), model->indexOf("model.layers.0.mlp.down_proj.weight"));
+        QSignalSpy share(&panel, &RulesPanel::shareToggled);
+        QTest::keyClick(panel.findChild<QCheckBox*>(), Qt::Key_Space);
+        QCOMPARE(share[0][0].toBool(), false);
+        panel.setInsight(*ruleUses(policy, *model), {}, 2);
+        QVERIFY(!findings->isVisible());
+    }
+
+    void theRuleDialogCountsWhileTyping()
+    {
+        const auto model = test::tinyLlama();
+        RuleDialog dialog(threeRules()[0], model);
+        dialog.show();
+        auto* list = dialog.findChild<MatchList*>();
+        QCOMPARE(list->matches().size(), size_t(2));
+        named<QLineEdit>(dialog, "Name pattern")->setText("_proj");
+        QTRY_COMPARE(list->matches().size(), size_t(6));
+        named<QLineEdit>(dialog, "Shape")->setText("*x!%32");
+        QTRY_COMPARE(list->matches().size(), size_t(2));
+        for (QLineEdit* line : dialog.findChildren<QLineEdit*>()) {
+            if (line->placeholderText().startsWith("int4"))
+                line->setText("q8_0");
+        }
+        QTRY_VERIFY(named<QLabel>(*list, "How many")->text().contains("2 of them cannot take q8_0"));
+        QCOMPARE(dialog.rule().shape, ShapePattern::parse("*x!%32").value());
+    }
+
+    void theDifferenceModelKeepsItsContract()
+    {
+        const auto model = test::tinyLlama();
+        Policy before, after;
+        before.defaultScheme = Scheme::parse("int4,channel").value();
+        after = before;
+        after.rules = {threeRules()[0]};
+        auto diff = diffPolicies(*model, before, after);
+        ErrorMetrics large, small;
+        large.sumSquare = small.sumSquare = 100;
+        large.sumSquaredError = 4;
+        small.sumSquaredError = 1;
+        const std::string v0 = "model.layers.0.self_attn.v_proj.weight";
+        addErrors(*diff, *model, {{v0, large}}, {{v0, small}});
+        PolicyDiffModel table;
+        QAbstractItemModelTester tester(&table, QAbstractItemModelTester::FailureReportingMode::QtTest);
+        table.setDiff(model, *diff);
+        QCOMPARE(table.rowCount(), 2);
+        QCOMPARE(table.index(0, PolicyDiffModel::BeforeColumn).data().toString(), QString("int4,channel"));
+        QCOMPARE(table.index(0, PolicyDiffModel::AfterColumn).data().toString(), QString("int8,channel"));
+        QCOMPARE(table.index(0, PolicyDiffModel::SizeColumn).data().toString(), QString("+256 B")); // 16 x 32 half bytes
+        QCOMPARE(table.index(0, PolicyDiffModel::ErrorColumn).data().toString(), QString("−0.100"));
+        QCOMPARE(table.index(1, PolicyDiffModel::ErrorColumn).data().toString(), QString("–"));
+        QVERIFY(table.summary().startsWith("2 of 10 tensors differ"));
+        table.setSwapped(true);
+        QCOMPARE(table.index(0, PolicyDiffModel::BeforeColumn).data().toString(), QString("int8,channel"));
+        QCOMPARE(table.index(0, PolicyDiffModel::SizeColumn).data().toString(), QString("−256 B"));
+
+        PolicyDiffDialog dialog;
+        dialog.setDiff("mine", model, *diff);
+        dialog.show();
+        QSignalSpy wanted(&dialog, &PolicyDiffDialog::changesWanted);
+        auto* view = dialog.findChild<QTableView*>();
+        QTest::mouseClick(view->viewport(), Qt::LeftButton, {}, view->visualRect(view->model()->index(1, 0)).center());
+        for (QPushButton* button : dialog.findChildren<QPushButton*>()) {
+            if (button->text().contains("selected"))
+                QTest::mouseClick(button, Qt::LeftButton);
+        }
+        QCOMPARE(wanted[0][0].value<QList<int>>(), QList<int>{1});
+    }
+
+    void snapshotsAreChosenByMouseAndKeys()
+    {
+        QUndoStack stack;
+        HistoryPanel panel(&stack);
+        panel.resize(380, 480);
+        panel.show();
+        auto* list = named<QListWidget>(panel, "Snapshots");
+        QVERIFY(!list->isVisible());
+        QVERIFY(!named<QToolButton>(panel, "Compare")->isEnabled());
+        panel.setSnapshots({{"first", "note", "today"}});
+        panel.setSnapshots({{"first", "note", "today"}, {"second", "", "today"}});
+        QCOMPARE(panel.currentSnapshot(), 1); // the new one
+        QSignalSpy compare(&panel, &HistoryPanel::compareWanted), restore(&panel, &HistoryPanel::restoreWanted);
+        QSignalSpy describe(&panel, &HistoryPanel::describeWanted), remove(&panel, &HistoryPanel::removeWanted);
+        QTest::mouseClick(list->viewport(), Qt::LeftButton, {}, list->visualItemRect(list->item(0)).center());
+        QTest::keyClick(list, Qt::Key_Return);
+        QTest::keyClick(list, Qt::Key_F2);
+        QTest::keyClick(list, Qt::Key_Delete);
+        QTest::mouseClick(named<QToolButton>(panel, "Restore"), Qt::LeftButton);
+        for (const QSignalSpy* spy : {&compare, &restore, &describe, &remove})
+            QCOMPARE(*spy, QList<QVariantList>{{0}});
     }
 
     void rulesMoveAndGoByKeys()
@@ -116,6 +290,11 @@ private Q_SLOTS:
         QCOMPARE(panel.selectedRule(), 1);
         QTest::mouseClick(named<QToolButton>(panel, "Earlier"), Qt::LeftButton);
         QCOMPARE(lastRules(edits)[0], threeRules()[2]);
+        panel.setRules(threeRules(), Scheme::defaultsFor(Format::Int4));
+        panel.moveRuleTo(0, 2);
+        QCOMPARE(lastRules(edits), (std::vector<Rule>{threeRules()[1], threeRules()[2], threeRules()[0]}));
+        panel.moveRuleTo(2, 0);
+        QCOMPARE(lastRules(edits), threeRules());
     }
 
     void rulesAreAddedAndEditedInADialog()

@@ -34,6 +34,9 @@ void paintMark(QPainter* painter, const QRectF& box, const QString& mark, const 
     } else if (mark == QLatin1String("locked")) {
         painter->drawArc(QRectF(centre.x() - 2.5, centre.y() - 5, 5, 6), 0, 180 * 16);
         painter->fillRect(QRectF(centre.x() - 4, centre.y() - 1.5, 8, 6), ink);
+    } else if (mark == QLatin1String("fallback")) {
+        painter->setPen(QPen(theme::color(Ink::Bad), 1.4));
+        painter->drawPolygon(QPolygonF({centre + QPointF(0, -4), centre + QPointF(4.5, 4), centre + QPointF(-4.5, 4)}));
     }
     painter->restore();
 }

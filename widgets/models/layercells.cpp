@@ -192,6 +192,8 @@ QString markOf(const LayerCell& cell)
         return {};
     if (cell.decision->locked)
         return QStringLiteral("locked");
+    if (!cell.decision->fallback.empty())
+        return QStringLiteral("fallback");
     switch (cell.decision->source) {
     case Decision::Source::Rule: return QStringLiteral("rule");
     case Decision::Source::Override: return QStringLiteral("override");

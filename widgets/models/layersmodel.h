@@ -27,7 +27,7 @@ public:
         SortRole = Qt::UserRole, ///< raw number or text; invalid when not yet known
         TensorIndexRole,         ///< index into Model::tensors(), -1 for a group row
         TintRole,                ///< 0..1 badness of an error cell, invalid otherwise
-        MarkRole,                ///< "rule", "override", "locked" or empty
+        MarkRole,                ///< "rule", "override", "locked", "fallback" or empty
         FullNameRole,            ///< the tensor's name as in the file, or the group's title
         LayerRole,               ///< block number, -1 outside the blocks
     };

@@ -2,8 +2,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "widgets/panels/ruledialog.h"
 
+#include "core/policy/validation.h"
+#include "core/quant/schemetable.h"
+#include "widgets/panels/matchlist.h"
 #include "widgets/theme.h"
 
+#include <QCheckBox>
 #include <QDialogButtonBox>
 #include <QFontDatabase>
 #include <QFormLayout>
@@ -11,14 +15,15 @@
 #include <QLineEdit>
 #include <QListWidget>
 #include <QPushButton>
-#include <QRadioButton>
 #include <QRegularExpression>
 #include <QSpinBox>
+#include <QTimer>
 
 namespace ql {
 namespace {
 
 constexpr int kMostLayers = 9999;
+constexpr int kTypingMs = 120;
 
 QString fromView(std::string_view text)
 {
@@ -29,33 +34,39 @@ QString fromView(std::string_view text)
 
 struct RuleDialog::Private {
     RuleDialog* q;
-    QRadioButton* byRole;
-    QRadioButton* byName;
+    QCheckBox* byRole;
+    QCheckBox* byName;
     QListWidget* roles;
     QLineEdit* pattern;
     QSpinBox* first;
     QSpinBox* last;
+    QLineEdit* shape;
     QLineEdit* scheme;
     QLineEdit* note;
     QLabel* message;
     QDialogButtonBox* buttons;
+    MatchList* matches;
+    QTimer typing;
 
-    void build();
+    void buildConditions();
+    QLayout* buildForm();
     void show(const Rule& rule);
     QString problem() const;
     void check();
+    void count();
+    QString misfits(const Rule& rule, const std::vector<int>& tensors) const;
 };
 
-void RuleDialog::Private::build()
+void RuleDialog::Private::buildConditions()
 {
-    byRole = new QRadioButton(tr("Tensors with a role"), q);
-    byName = new QRadioButton(tr("Tensors whose name matches"), q);
+    byRole = new QCheckBox(tr("Role is one of"), q);
+    byName = new QCheckBox(tr("Name matches"), q);
     roles = new QListWidget(q);
     roles->setFlow(QListView::LeftToRight);
     roles->setWrapping(true);
     roles->setResizeMode(QListView::Adjust);
     roles->setGridSize({roles->fontMetrics().averageCharWidth() * 26, 3 * theme::kSpacing});
-    roles->setMaximumHeight(26 * theme::kSpacing);
+    roles->setMinimumHeight(18 * theme::kSpacing);
     roles->setAccessibleName(tr("Roles"));
     for (const TensorRole role : allRoles()) {
         auto* item = new QListWidgetItem(fromView(roleName(role)), roles);
@@ -75,6 +86,16 @@ void RuleDialog::Private::build()
     };
     first = layerBox(tr("First block"));
     last = layerBox(tr("Last block"));
+    shape = new QLineEdit(q);
+    shape->setPlaceholderText(tr("any; 4096x*, *x1024-, *x!%256"));
+    shape->setAccessibleName(tr("Shape"));
+    shape->setToolTip(tr("Rows x columns (outputs x inputs). Each: * any, 4096 exactly, 1024-4096 a range, 1024- at least, "
+                         "-4096 at most, %256 a multiple, !%256 no multiple."));
+}
+
+QLayout* RuleDialog::Private::buildForm()
+{
+    buildConditions();
     scheme = new QLineEdit(q);
     scheme->setFont(QFontDatabase::systemFont(QFontDatabase::FixedFont));
     scheme->setPlaceholderText(QStringLiteral("int4,group=128,clip=mse"));
@@ -84,38 +105,38 @@ void RuleDialog::Private::build()
     message->setWordWrap(true);
     message->setMinimumHeight(message->fontMetrics().lineSpacing() * 2);
     message->setAccessibleName(tr("What is wrong"));
-    buttons = new QDialogButtonBox(QDialogButtonBox::Ok | QDialogButtonBox::Cancel, q);
-
     auto* blocks = new QHBoxLayout;
     blocks->addWidget(first);
     blocks->addWidget(new QLabel(tr("to"), q));
     blocks->addWidget(last);
     blocks->addStretch(1);
-    auto* form = new QFormLayout(q);
+    auto* form = new QFormLayout;
     form->setVerticalSpacing(theme::kSpacing);
+    form->addRow(new QLabel(tr("For tensors that fulfil all of these:"), q));
     form->addRow(byRole);
     form->addRow(roles);
     form->addRow(byName);
     form->addRow(pattern);
     form->addRow(tr("Blocks"), blocks);
+    form->addRow(tr("Shape"), shape);
     form->addRow(tr("Scheme"), scheme);
     form->addRow(tr("Note"), note);
     form->addRow(message);
-    form->addRow(buttons);
     const auto changed = [this] { check(); };
-    connect(byRole, &QRadioButton::toggled, q, changed);
+    connect(byRole, &QCheckBox::toggled, q, changed);
+    connect(byName, &QCheckBox::toggled, q, changed);
     connect(roles, &QListWidget::itemChanged, q, changed);
-    connect(pattern, &QLineEdit::textChanged, q, changed);
+    for (QLineEdit* line : {pattern, shape, scheme})
+        connect(line, &QLineEdit::textChanged, q, changed);
     connect(first, &QSpinBox::valueChanged, q, changed);
     connect(last, &QSpinBox::valueChanged, q, changed);
-    connect(scheme, &QLineEdit::textChanged, q, changed);
-    connect(buttons, &QDialogButtonBox::accepted, q, &QDialog::accept);
-    connect(buttons, &QDialogButtonBox::rejected, q, &QDialog::reject);
+    return form;
 }
 
 void RuleDialog::Private::show(const Rule& rule)
 {
-    (rule.match.empty() ? byRole : byName)->setChecked(true);
+    byRole->setChecked(!rule.roles.empty());
+    byName->setChecked(!rule.match.empty());
     pattern->setText(QString::fromStdString(rule.match));
     for (int i = 0; i < roles->count(); ++i) {
         const auto role = TensorRole(roles->item(i)->data(Qt::UserRole).toInt());
@@ -124,9 +145,11 @@ void RuleDialog::Private::show(const Rule& rule)
     }
     first->setValue(rule.firstLayer);
     last->setValue(rule.lastLayer);
+    shape->setText(rule.shape.any() ? QString() : QString::fromStdString(rule.shape.text()));
     scheme->setText(QString::fromStdString(rule.scheme.text()));
     note->setText(QString::fromStdString(rule.note));
     check();
+    count();
 }
 
 QString RuleDialog::Private::problem() const
@@ -134,14 +157,18 @@ QString RuleDialog::Private::problem() const
     const Rule rule = q->rule();
     if (byName->isChecked()) {
         if (rule.match.empty())
-            return tr("Write a pattern, or choose roles instead.");
+            return tr("Write a pattern, or leave the name out.");
         if (const QRegularExpression expression(QString::fromStdString(rule.match)); !expression.isValid())
             return tr("The pattern is not valid: %1.").arg(expression.errorString());
-    } else if (rule.roles.empty()) {
-        return tr("Choose at least one role.");
     }
+    if (byRole->isChecked() && rule.roles.empty())
+        return tr("Choose at least one role, or leave roles out.");
     if (rule.firstLayer >= 0 && rule.lastLayer >= 0 && rule.firstLayer > rule.lastLayer)
         return tr("The first block lies behind the last one.");
+    if (!shape->text().isEmpty()) {
+        if (const auto parsed = ShapePattern::parse(shape->text().toStdString()); !parsed.ok())
+            return fromView(parsed.error().message);
+    }
     const auto parsed = Scheme::parse(scheme->text().toStdString());
     return parsed.ok() ? QString() : fromView(parsed.error().message);
 }
@@ -156,14 +183,61 @@ void RuleDialog::Private::check()
     palette.setColor(QPalette::WindowText, theme::color(Ink::Bad));
     message->setPalette(palette);
     buttons->button(QDialogButtonBox::Ok)->setEnabled(wrong.isEmpty());
+    typing.start();
 }
 
-RuleDialog::RuleDialog(const Rule& rule, QWidget* parent) : QDialog(parent), d(std::make_unique<Private>())
+/// What of the matching tensors cannot take the scheme.
+QString RuleDialog::Private::misfits(const Rule& rule, const std::vector<int>& tensors) const
+{
+    int count = 0;
+    std::string why;
+    for (const int tensor : tensors) {
+        const TensorInfo& info = matches->model()->tensors()[size_t(tensor)];
+        const Status fits = applicable(rule.scheme, info.rows(), info.cols());
+        if (!fits.ok() && count++ == 0)
+            why = fits.error().message;
+    }
+    return count == 0 ? QString() : tr("\n%1 of them cannot take %2 and stay as stored: %3").arg(count).arg(fromView(rule.scheme.text()), fromView(why));
+}
+
+void RuleDialog::Private::count()
+{
+    typing.stop();
+    if (!matches->model() || !problem().isEmpty())
+        return;
+    const Rule rule = q->rule();
+    const auto tensors = matchingTensors(rule, *matches->model());
+    if (!tensors.ok()) {
+        matches->setMatches(QString::fromStdString(tensors.error().message), {});
+        return;
+    }
+    matches->setMatches(tr("%1 of %2 tensors match").arg(tensors->size()).arg(matches->model()->tensors().size()) +
+                            misfits(rule, *tensors),
+                        *tensors);
+}
+
+RuleDialog::RuleDialog(const Rule& rule, std::shared_ptr<const Model> model, QWidget* parent)
+    : QDialog(parent), d(std::make_unique<Private>())
 {
     d->q = this;
     setWindowTitle(tr("Rule"));
-    resize(560, 480);
-    d->build();
+    resize(model ? 860 : 560, 560);
+    d->typing.setSingleShot(true);
+    d->typing.setInterval(kTypingMs);
+    connect(&d->typing, &QTimer::timeout, this, [this] { d->count(); });
+    d->buttons = new QDialogButtonBox(QDialogButtonBox::Ok | QDialogButtonBox::Cancel, this);
+    d->matches = new MatchList(this);
+    d->matches->setModel(model);
+    d->matches->setVisible(model != nullptr);
+    auto* parts = new QHBoxLayout;
+    parts->setSpacing(2 * theme::kSpacing);
+    parts->addLayout(d->buildForm(), 3);
+    parts->addWidget(d->matches, 2);
+    auto* column = new QVBoxLayout(this);
+    column->addLayout(parts, 1);
+    column->addWidget(d->buttons);
+    connect(d->buttons, &QDialogButtonBox::accepted, this, &QDialog::accept);
+    connect(d->buttons, &QDialogButtonBox::rejected, this, &QDialog::reject);
     d->show(rule);
 }
 
@@ -172,16 +246,16 @@ RuleDialog::~RuleDialog() = default;
 Rule RuleDialog::rule() const
 {
     Rule rule;
-    if (d->byName->isChecked()) {
+    if (d->byName->isChecked())
         rule.match = d->pattern->text().toStdString();
-    } else {
-        for (int i = 0; i < d->roles->count(); ++i) {
-            if (d->roles->item(i)->checkState() == Qt::Checked)
-                rule.roles.push_back(TensorRole(d->roles->item(i)->data(Qt::UserRole).toInt()));
-        }
+    for (int i = 0; d->byRole->isChecked() && i < d->roles->count(); ++i) {
+        if (d->roles->item(i)->checkState() == Qt::Checked)
+            rule.roles.push_back(TensorRole(d->roles->item(i)->data(Qt::UserRole).toInt()));
     }
     rule.firstLayer = d->first->value();
     rule.lastLayer = d->last->value();
+    if (auto parsed = ShapePattern::parse(d->shape->text().toStdString()); parsed.ok())
+        rule.shape = *parsed;
     if (auto parsed = Scheme::parse(d->scheme->text().toStdString()); parsed.ok())
         rule.scheme = parsed.value();
     rule.note = d->note->text().toStdString();

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// RuleDialog: one rule of a policy - what it applies to, its scheme as text, a note. Says what is wrong while typing.
+// RuleDialog: one rule of a policy - its conditions, its scheme as text, a note. While typing it says what is wrong and
+// which tensors of the open model match.
 #pragma once
 
 #include "core/policy/policy.h"
@@ -15,7 +16,8 @@ class RuleDialog : public QDialog
 {
     Q_OBJECT
 public:
-    explicit RuleDialog(const Rule& rule, QWidget* parent = nullptr);
+    /// `model` may be null: then nothing is counted.
+    explicit RuleDialog(const Rule& rule, std::shared_ptr<const Model> model = {}, QWidget* parent = nullptr);
     ~RuleDialog() override;
 
     Rule rule() const; ///< as edited; valid after the dialog was accepted

@@ -3,20 +3,51 @@
 #include "widgets/panels/rulespanel.h"
 
 #include "widgets/models/rulesmodel.h"
+#include "widgets/panels/findingslist.h"
+#include "widgets/panels/matchlist.h"
 #include "widgets/panels/ruledialog.h"
 #include "widgets/theme.h"
 
+#include <QCheckBox>
 #include <QEvent>
 #include <QFontDatabase>
 #include <QHeaderView>
 #include <QKeyEvent>
 #include <QLabel>
 #include <QLineEdit>
+#include <QMenu>
+#include <QSplitter>
+#include <QStyledItemDelegate>
 #include <QTableView>
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include <algorithm>
+
 namespace ql {
+namespace {
+
+/// Marks rules with findings, and mutes those that decide nothing.
+class RuleDelegate : public QStyledItemDelegate
+{
+public:
+    using QStyledItemDelegate::QStyledItemDelegate;
+
+protected:
+    void initStyleOption(QStyleOptionViewItem* option, const QModelIndex& index) const override
+    {
+        QStyledItemDelegate::initStyleOption(option, index);
+        if (const QString mark = index.data(RulesModel::MarkRole).toString(); !mark.isEmpty()) {
+            option->features |= QStyleOptionViewItem::HasDecoration;
+            option->icon = theme::icon(mark);
+            option->decorationSize = {16, 16};
+        }
+        if (index.data(RulesModel::IdleRole).toBool())
+            option->palette.setColor(QPalette::Text, theme::color(Ink::Muted));
+    }
+};
+
+} // namespace
 
 struct RulesPanel::Private {
     RulesPanel* q;
@@ -32,8 +63,13 @@ struct RulesPanel::Private {
     QToolButton* remove;
     QToolButton* up;
     QToolButton* down;
+    QToolButton* presets;
+    MatchList* matches;
+    FindingsList* findings;
+    QCheckBox* share;
 
     void buildTable();
+    QWidget* buildMatches();
     QLayout* buildButtons();
     QLayout* buildDefault();
     QToolButton* button(const QString& icon, const QString& tip);
@@ -42,6 +78,7 @@ struct RulesPanel::Private {
     void showNote(const QString& text, Ink ink);
     void updateButtons();
     void placeEmpty();
+    void showMatches();
 };
 
 void RulesPanel::Private::buildTable()
@@ -57,15 +94,20 @@ void RulesPanel::Private::buildTable()
     table->setTabKeyNavigation(false);
     table->setFrameShape(QFrame::NoFrame);
     table->setAccessibleName(tr("Rules in their order"));
+    table->setItemDelegate(new RuleDelegate(table));
+    table->setDragDropMode(QTableView::InternalMove);
+    table->setDragDropOverwriteMode(false);
+    table->setDropIndicatorShown(true);
     table->verticalHeader()->setDefaultSectionSize(3 * theme::kSpacing);
     table->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
     table->horizontalHeader()->setHighlightSections(false);
     table->horizontalHeader()->setMinimumSectionSize(40);
     table->horizontalHeader()->setStretchLastSection(true);
     const int digit = table->fontMetrics().horizontalAdvance('0');
-    table->horizontalHeader()->resizeSection(RulesModel::AppliesToColumn, digit * 15);
-    table->horizontalHeader()->resizeSection(RulesModel::SchemeColumn, digit * 10);
-    table->horizontalHeader()->resizeSection(RulesModel::MatchesColumn, digit * 7);
+    table->horizontalHeader()->resizeSection(RulesModel::AppliesToColumn, digit * 14);
+    table->horizontalHeader()->resizeSection(RulesModel::SchemeColumn, digit * 12);
+    table->horizontalHeader()->resizeSection(RulesModel::MatchesColumn, digit * 8);
+    table->horizontalHeader()->resizeSection(RulesModel::NoteColumn, 40); // and all that is left
     table->installEventFilter(q);
     table->viewport()->installEventFilter(q);
     empty = new QLabel(tr("No rules: every linear layer gets the default scheme.\n"
@@ -78,9 +120,11 @@ void RulesPanel::Private::buildTable()
     connect(table, &QTableView::doubleClicked, q, &RulesPanel::editRule);
     connect(table->selectionModel(), &QItemSelectionModel::currentRowChanged, q, [this] {
         updateButtons();
+        showMatches();
         Q_EMIT q->ruleSelected(q->selectedRule());
     });
     connect(model, &QAbstractItemModel::modelReset, q, [this] { updateButtons(); });
+    connect(model, &RulesModel::moveRequested, q, &RulesPanel::moveRuleTo);
 }
 
 QToolButton* RulesPanel::Private::button(const QString& icon, const QString& tip)
@@ -108,10 +152,35 @@ QLayout* RulesPanel::Private::buildButtons()
     auto* row = new QHBoxLayout;
     row->setContentsMargins(theme::kSpacing / 2, theme::kSpacing / 2, theme::kSpacing / 2, 0);
     row->setSpacing(2);
+    presets = button(QStringLiteral("rule"), tr("Replace default and rules by a well-known recipe; locked tensors keep theirs"));
+    presets->setText(tr("Presets"));
+    presets->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+    presets->setPopupMode(QToolButton::InstantPopup);
     for (QToolButton* made : {add, edit, remove, up, down})
         row->addWidget(made);
     row->addStretch(1);
+    row->addWidget(presets);
     return row;
+}
+
+QWidget* RulesPanel::Private::buildMatches()
+{
+    auto* box = new QWidget(q);
+    matches = new MatchList(box);
+    findings = new FindingsList(box);
+    auto* column = new QVBoxLayout(box);
+    column->setContentsMargins(theme::kSpacing, theme::kSpacing / 2, theme::kSpacing, 0);
+    column->setSpacing(theme::kSpacing);
+    column->addWidget(matches, 1);
+    column->addWidget(findings);
+    connect(matches, &MatchList::tensorPicked, q, &RulesPanel::tensorPicked);
+    connect(findings, &FindingsList::rulePicked, q, &RulesPanel::selectRule);
+    connect(findings, &FindingsList::tensorPicked, q, [this](const QString& name) {
+        const int tensor = matches->model() ? matches->model()->indexOf(name.toStdString()) : -1;
+        if (tensor >= 0)
+            Q_EMIT q->tensorPicked(tensor);
+    });
+    return box;
 }
 
 QLayout* RulesPanel::Private::buildDefault()
@@ -126,6 +195,10 @@ QLayout* RulesPanel::Private::buildDefault()
     defaultNote->setFont(theme::smallFont());
     defaultNote->setWordWrap(true);
     connect(defaultScheme, &QLineEdit::editingFinished, q, [this] { editDefault(); });
+    share = new QCheckBox(tr("What runs as one matrix shares a scheme"), q);
+    share->setToolTip(tr("q, k and v of a block get one scheme, gate and up another: that of a locked one, else the one with the "
+                         "most bits. Engines that fuse them load nothing else."));
+    connect(share, &QCheckBox::clicked, q, &RulesPanel::shareToggled);
     auto* row = new QHBoxLayout;
     row->addWidget(label);
     row->addWidget(defaultScheme, 1);
@@ -134,6 +207,7 @@ QLayout* RulesPanel::Private::buildDefault()
     column->setSpacing(theme::kSpacing / 2);
     column->addLayout(row);
     column->addWidget(defaultNote);
+    column->addWidget(share);
     return column;
 }
 
@@ -175,6 +249,22 @@ void RulesPanel::Private::updateButtons()
     placeEmpty();
 }
 
+/// The selected rule, or all about the default while none is selected.
+void RulesPanel::Private::showMatches()
+{
+    const int rule = q->selectedRule();
+    const RuleUse* use = model->use(rule);
+    matches->setVisible(model->rowCount() > 0);
+    if (!use) {
+        matches->setMatches(tr("Select a rule to see the tensors it is about."), {});
+        return;
+    }
+    QString caption = tr("Rule %1 decides %2 of the %3 tensors that fulfil its conditions").arg(rule + 1).arg(use->decides).arg(use->matches.size());
+    if (use->decides < int(use->matches.size()))
+        caption += tr("; the others go to %1").arg(QString::fromStdString(takersText(*use)));
+    matches->setMatches(caption, use->matches);
+}
+
 void RulesPanel::Private::placeEmpty()
 {
     empty->setVisible(model->rowCount() == 0);
@@ -189,27 +279,48 @@ RulesPanel::RulesPanel(QWidget* parent) : QWidget(parent), d(std::make_unique<Pr
     column->setSpacing(theme::kSpacing / 2);
     column->addLayout(d->buildButtons());
     d->buildTable();
-    column->addWidget(d->table, 1);
+    auto* splitter = new QSplitter(Qt::Vertical, this);
+    splitter->addWidget(d->table);
+    splitter->addWidget(d->buildMatches());
+    splitter->setStretchFactor(0, 1);
+    splitter->setStretchFactor(1, 1);
+    splitter->setChildrenCollapsible(false);
+    column->addWidget(splitter, 1);
     column->addLayout(d->buildDefault());
+    setPresetMenu(nullptr);
     d->updateButtons();
 }
 
 RulesPanel::~RulesPanel() = default;
 
-void RulesPanel::setRules(const std::vector<Rule>& rules, const Scheme& defaultScheme)
+void RulesPanel::setModel(std::shared_ptr<const Model> model)
+{
+    d->matches->setModel(std::move(model));
+}
+
+void RulesPanel::setPresetMenu(QMenu* menu)
+{
+    d->presets->setMenu(menu);
+    d->presets->setVisible(menu);
+}
+
+void RulesPanel::setRules(const std::vector<Rule>& rules, const Scheme& defaultScheme, bool share)
 {
     const int selected = selectedRule();
     d->model->setRules(rules);
     selectRule(std::min(selected, d->model->rowCount() - 1));
     d->shownDefault = defaultScheme;
     d->defaultScheme->setText(QString::fromStdString(defaultScheme.text()));
+    d->share->setChecked(share);
     d->showNote({}, Ink::Muted);
     d->updateButtons();
 }
 
-void RulesPanel::setMatchCounts(const QList<int>& counts, int byDefault)
+void RulesPanel::setInsight(std::vector<RuleUse> uses, const std::vector<Finding>& findings, int byDefault)
 {
-    d->model->setMatchCounts(counts);
+    d->model->setInsight(std::move(uses), findings);
+    d->findings->setFindings(findings);
+    d->showMatches();
     d->showNote(byDefault < 0 ? QString() : tr("decides %1 tensors").arg(byDefault), Ink::Muted);
 }
 
@@ -217,6 +328,7 @@ void RulesPanel::selectRule(int rule)
 {
     d->table->setCurrentIndex(d->model->index(rule, 0));
     d->updateButtons();
+    d->showMatches();
 }
 
 int RulesPanel::selectedRule() const
@@ -226,7 +338,7 @@ int RulesPanel::selectedRule() const
 
 void RulesPanel::addRule()
 {
-    RuleDialog dialog(Rule{{}, {TensorRole::AttnV}, -1, -1, Scheme::defaultsFor(Format::Int8), {}}, this);
+    RuleDialog dialog(Rule{{}, {TensorRole::AttnV}, -1, -1, Scheme::defaultsFor(Format::Int8), {}}, d->matches->model(), this);
     if (dialog.exec() != QDialog::Accepted)
         return;
     std::vector<Rule> rules = d->model->rules();
@@ -241,7 +353,7 @@ void RulesPanel::editRule()
     if (row < 0)
         return;
     std::vector<Rule> rules = d->model->rules();
-    RuleDialog dialog(rules[size_t(row)], this);
+    RuleDialog dialog(rules[size_t(row)], d->matches->model(), this);
     if (dialog.exec() != QDialog::Accepted || dialog.rule() == rules[size_t(row)])
         return;
     rules[size_t(row)] = dialog.rule();
@@ -260,11 +372,19 @@ void RulesPanel::removeRule()
 
 void RulesPanel::moveRule(int by)
 {
-    const int row = selectedRule(), to = row + by;
-    if (row < 0 || to < 0 || to >= d->model->rowCount())
+    moveRuleTo(selectedRule(), selectedRule() + by);
+}
+
+void RulesPanel::moveRuleTo(int from, int to)
+{
+    const int count = d->model->rowCount();
+    if (from < 0 || to < 0 || from >= count || to >= count || from == to)
         return;
     std::vector<Rule> rules = d->model->rules();
-    std::swap(rules[size_t(row)], rules[size_t(to)]);
+    if (from < to)
+        std::rotate(rules.begin() + from, rules.begin() + from + 1, rules.begin() + to + 1);
+    else
+        std::rotate(rules.begin() + to, rules.begin() + from, rules.begin() + from + 1);
     d->propose(std::move(rules), to);
 }
 

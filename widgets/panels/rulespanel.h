@@ -1,14 +1,16 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// RulesPanel: a policy's rules in their order and its default scheme. Emits wishes; never changes a policy itself.
+// RulesPanel: a policy's rules in their order, the tensors that the selected rule is about, findings, and what holds for
+// the rest. Emits wishes; never changes a policy itself.
 #pragma once
 
-#include "core/policy/policy.h"
+#include "core/policy/validation.h"
 
-#include <QList>
 #include <QWidget>
 
 #include <memory>
+
+class QMenu;
 
 namespace ql {
 
@@ -19,9 +21,11 @@ public:
     explicit RulesPanel(QWidget* parent = nullptr);
     ~RulesPanel() override;
 
-    void setRules(const std::vector<Rule>& rules, const Scheme& defaultScheme);
-    /// Tensors that each rule decides, one per rule, and those that fall to the default; -1: not counted.
-    void setMatchCounts(const QList<int>& counts, int byDefault = -1);
+    void setModel(std::shared_ptr<const Model> model); ///< null: none is open
+    void setPresetMenu(QMenu* menu);
+    void setRules(const std::vector<Rule>& rules, const Scheme& defaultScheme, bool share = false);
+    /// What the rules come to, one use per rule; -1: what falls to the default is not counted.
+    void setInsight(std::vector<RuleUse> uses, const std::vector<Finding>& findings, int byDefault = -1);
     void selectRule(int rule);
     int selectedRule() const; ///< -1 if none
 
@@ -30,11 +34,14 @@ public Q_SLOTS:
     void editRule();
     void removeRule();
     void moveRule(int by); ///< -1 up, 1 down
+    void moveRuleTo(int from, int to); ///< `to`: its place after the move
 
 Q_SIGNALS:
     void rulesEdited(const std::vector<ql::Rule>& rules); ///< the whole new list
     void defaultSchemeEdited(const ql::Scheme& scheme);
+    void shareToggled(bool share);
     void ruleSelected(int rule);
+    void tensorPicked(int tensor);
 
 protected:
     bool eventFilter(QObject* watched, QEvent* event) override;

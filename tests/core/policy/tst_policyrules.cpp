@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Shapes in rules, shared schemes, findings and differences.
 #include "core/policy/policydiff.h"
+#include "core/policy/ruleproposal.h"
 #include "core/policy/sharing.h"
 #include "core/policy/validation.h"
 #include "core/quant/schemetable.h"
@@ -238,6 +239,33 @@ private Q_SLOTS:
         QVERIFY(diffPolicies(*m_model, after, after)->empty());
     }
 
+    void selectionsBecomeThePlainestRule_data()
+    {
+        QTest::addColumn<QStringList>("tensors");
+        QTest::addColumn<QString>("match"); ///< as far as the block
+        QTest::addColumn<int>("roles");
+        QTest::addColumn<int>("first");
+        const QString q0 = "model.layers.0.self_attn.q_proj.weight", q1 = "model.layers.1.self_attn.q_proj.weight";
+        const QString up0 = "model.layers.0.mlp.up_proj.weight";
+        QTest::newRow("a whole role") << QStringList{q0, q1} << "" << 1 << -1;
+        QTest::newRow("a role in a block") << QStringList{q1} << "" << 1 << 1;
+        QTest::newRow("two roles in a block") << QStringList{up0, q0} << "" << 2 << 0;
+        QTest::newRow("names") << QStringList{up0, q1} << "^(model\\.layers\\.0" << 0 << -1;
+    }
+    void selectionsBecomeThePlainestRule()
+    {
+        QFETCH(QStringList, tensors);
+        std::vector<int> indices;
+        for (const QString& name : tensors)
+            indices.push_back(m_model->indexOf(name.toStdString()));
+        const Rule rule = ruleFor(*m_model, indices);
+        std::sort(indices.begin(), indices.end());
+        QCOMPARE(*matchingTensors(rule, *m_model), indices);
+        QTEST(QString::fromStdString(rule.match.substr(0, 18)), "match");
+        QTEST(int(rule.roles.size()), "roles");
+        QTEST(rule.firstLayer, "first");
+    }
+
     void brokenPoliciesAreNamedInDifferences()
     {
         Policy broken;
@@ -271,25 +299,6 @@ private Q_SLOTS:
                                 wanted.scheme = scheme("int2");
                                 return wanted;
                             }(), 0, 0, {}, {}}).ok());
-    }
-
-    void checkpointsAreComparedByName()
-    {
-        const auto other = test::makeModel({{"lm_head.weight", test::normalValues(64 * 32, 5), {64, 32}, TensorRole::LmHead},
-                                            {"token_embd.weight", test::normalValues(64 * 16, 6), {64, 16}, TensorRole::Embedding},
-                                            {"extra.weight", test::normalValues(32, 7), {32}, TensorRole::Other}});
-        const ModelDiff diff = diffModels(*m_model, *other);
-        QCOMPARE(diff.same, size_t(1)); // the head
-        QCOMPARE(diff.changes.size(), size_t(21 - 1 + 1));
-        const auto embedding = std::find_if(diff.changes.begin(), diff.changes.end(), [](const StoredChange& change) {
-            return change.tensor == "model.embed_tokens.weight";
-        });
-        QCOMPARE(embedding->after, 1);
-        QVERIFY(embedding->shapesDiffer);
-        QCOMPARE(diff.changes.back().tensor, std::string("extra.weight"));
-        QCOMPARE(diff.changes.back().before, -1);
-        QVERIFY(diffText(diff).find("21 tensors differ, 1 are stored alike") != std::string::npos);
-        QVERIFY(nlohmann::json::parse(diffJson(diff))["tensors"].back()["before"].is_null());
     }
 };
 
