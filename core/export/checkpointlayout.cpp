@@ -11,8 +11,8 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <map>
 #include <filesystem>
+#include <map>
 
 namespace fs = std::filesystem;
 

@@ -293,6 +293,27 @@ private Q_SLOTS:
         QCOMPARE(QByteArray::fromStdString(storedScheme(tensor)->text()), QByteArray("nvfp4"));
     }
 
+    void companionsMayLieInOtherShards()
+    {
+        PackedFile first = PackedFile::load(kData + "gptq-act-order"), second = first;
+        std::string map;
+        for (const auto& [name, tensor] : PackedFile(first).tensors) {
+            const bool inFirst = name.ends_with(".qweight") || name.ends_with(".g_idx");
+            (inFirst ? second : first).tensors.erase(name);
+            map += (map.empty() ? "\"" : ",\"") + name + "\":\"model-0000" + (inFirst ? "1" : "2") +
+                   "-of-00002.safetensors\"";
+        }
+        const Folder folder;
+        folder.write("model-00001-of-00002.safetensors", first.bytes());
+        folder.write("model-00002-of-00002.safetensors", second.bytes());
+        folder.write("model.safetensors.index.json", "{\"weight_map\":{" + map + "}}");
+        folder.write("config.json", first.config);
+        const ModelPtr model = opened(folder.path());
+        QVERIFY(model);
+        QCOMPARE(model->tensors().size(), size_t(1));
+        QVERIFY(same(valuesOf(*model, 0), expectedOf("gptq-act-order", kQ)));
+    }
+
     void aFileThatShrinksIsReported()
     {
         const Folder folder;
