@@ -169,16 +169,19 @@ Status readColumnZeros(const PackedWeight& weight, const PackedPart& zeros, int6
     return {};
 }
 
-/// One integer for each scale; per-tensor and per-channel ones are repeated by the caller's grid, so they lie [rows,
-/// groups].
+/// One integer for each scale, in the same order.
 Status readPlainZeros(const PackedWeight& weight, const PackedPart& zeros, int64_t row, int64_t n, int64_t groups,
                       std::span<float> out)
 {
-    const bool one = weight.blockRows >= weight.rows;
-    std::vector<float> line(size_t(groups) * size_t(one ? 1 : n));
-    QL_CHECK(zeros.readFloats(one ? 0 : uint64_t(row * groups), line));
-    for (size_t i = 0; i < out.size(); ++i)
-        out[i] = line[one ? i % size_t(groups) : i] + float(weight.zeroAdd);
+    const int64_t firstBlock = row / weight.blockRows;
+    const int64_t blocks = (row + n - 1) / weight.blockRows - firstBlock + 1;
+    std::vector<float> lines(size_t(blocks * groups));
+    QL_CHECK(zeros.readFloats(uint64_t(firstBlock * groups), lines));
+    for (int64_t r = 0; r < n; ++r) {
+        for (int64_t g = 0; g < groups; ++g)
+            out[size_t(r * groups + g)] =
+                lines[size_t(((row + r) / weight.blockRows - firstBlock) * groups + g)] + float(weight.zeroAdd);
+    }
     return {};
 }
 

@@ -138,6 +138,8 @@ private Q_SLOTS:
         row("ct-words-6bit", "compressed-tensors INT6 g16", "int6,range=full,group=16,scale=f32", "BF16");
         row("ct-int-channel", "compressed-tensors INT8 channel", "int8,range=full,channel,scale=f32", "BF16");
         row("ct-int-asym-group", "compressed-tensors INT8 g32", "int8,asym,group=32,scale=f32", "BF16");
+        row("ct-int-asym-block", "compressed-tensors INT8 16x32", "int8,asym,group=32,scale=f32", "BF16");
+        row("ct-int-asym-tensor", "compressed-tensors INT8 tensor", "int8,asym,tensor,scale=f32", "BF16");
         row("ct-int-tensor", "compressed-tensors INT8 tensor", "int8,range=full,tensor,scale=f32", "BF16");
         row("ct-mixed", "compressed-tensors INT4 g32", ints4, "BF16");
         row("ct-float-tensor", "compressed-tensors FP8 E4M3 tensor", "fp8-e4m3,tensor", "BF16");

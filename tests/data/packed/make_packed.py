@@ -191,6 +191,8 @@ ct("ct-pack-5bit", "pack-quantized", Args(num_bits=5, strategy="channel"), cols=
 ct("ct-pack-8bit-channel", "pack-quantized", Args(num_bits=8, strategy="channel"))
 ct("ct-int-channel", "int-quantized", Args(num_bits=8, strategy="channel"))
 ct("ct-int-asym-group", "int-quantized", Args(num_bits=8, strategy="group", group_size=32, symmetric=False))
+ct("ct-int-asym-block", "int-quantized", Args(num_bits=8, strategy="block", block_structure=[16, 32], symmetric=False))
+ct("ct-int-asym-tensor", "int-quantized", Args(num_bits=8, strategy="tensor", symmetric=False))
 ct("ct-int-tensor", "int-quantized", Args(num_bits=8, strategy="tensor"))
 ct("ct-float-tensor", "float-quantized", Args(num_bits=8, type="float", strategy="tensor"))
 ct("ct-float-channel", "float-quantized", Args(num_bits=8, type="float", strategy="channel"))
