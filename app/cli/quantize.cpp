@@ -167,6 +167,9 @@ Status carryOutExport(const Work& work, Backend& backend, Context& context)
     QL_CHECK(exportModel(backend, *work.model, work.decisions, work.exported->options, work.exported->path,
                          progressJob(context, "writing " + work.exported->path)));
     tellDifferences(plan, context);
+    if (const ExportOptions& options = work.exported->options; options.part > 0)
+        context.err << "quantloupe-cli: note: part " << options.part << " of " << options.parts
+                    << " is written; whichever ends last puts the checkpoint together\n";
     return {};
 }
 

@@ -186,6 +186,46 @@ Status CheckpointWriter::verify(const std::string& path, const std::string& head
     return {};
 }
 
+Status CheckpointWriter::verifyReopened(const Model& written)
+{
+    constexpr size_t kSamples = 8;
+    std::vector<const CheckpointTensor*> quantized;
+    for (const CheckpointTensor& tensor : m_layout.tensors) {
+        const TensorInfo& source = m_model.tensors()[size_t(tensor.tensor)];
+        const int index = written.indexOf(source.name);
+        const TensorInfo* found = index < 0 ? nullptr : &written.tensors()[size_t(index)];
+        if (!found || found->rows() != source.rows() || found->cols() != source.cols())
+            return Error{ErrorCode::VerifyFailed, "the written checkpoint lacks this tensor or has it in another shape",
+                         "tensor " + printable(source.name)};
+        if (tensor.quantized())
+            quantized.push_back(&tensor);
+    }
+    const size_t samples = std::min(kSamples, quantized.size());
+    for (size_t i = 0; i < samples; ++i) {
+        const CheckpointTensor& tensor = *quantized[i * quantized.size() / samples];
+        QL_TRY(const TensorView view, written.view(written.indexOf(m_model.tensors()[size_t(tensor.tensor)].name)));
+        QL_CHECK(verifySample(tensor, view));
+    }
+    return {};
+}
+
+Status CheckpointWriter::verifySample(const CheckpointTensor& tensor, const TensorView& written)
+{
+    const JobControl inner{m_job.stop, {}};
+    QL_TRY(const TensorView view, m_model.view(tensor.tensor));
+    QL_TRY(const TensorView shaped, shapedView(view, tensor));
+    QL_TRY(const TensorParameters prepared, m_backend.prepare(shaped, tensor.decision.scheme, inner));
+    QL_TRY(const QuantizedTensor quantized,
+           m_backend.quantizeRows(shaped, prepared, 0, std::min(kRowStep, shaped.rows()), inner));
+    std::vector<float> promised(quantized.codes.size()), found(promised.size());
+    QL_CHECK(m_backend.dequantize(quantized, promised.data(), inner));
+    QL_CHECK(written.readFlat(0, int64_t(found.size()), found.data()));
+    if (found != promised)
+        return Error{ErrorCode::VerifyFailed, "the written checkpoint gives other values than the quantizer",
+                     "tensor " + printable(m_model.tensors()[size_t(tensor.tensor)].name)};
+    return {};
+}
+
 Status CheckpointWriter::writeSideFile(const SideFile& file, const std::string& folder)
 {
     const std::string path = (std::filesystem::path(folder) / file.name).string();

@@ -22,6 +22,9 @@ public:
     Status writeShard(const CheckpointShard& shard, const std::string& path);
     /// Writes or copies a file beside the weights.
     Status writeSideFile(const SideFile& file, const std::string& folder);
+    /// VerifyFailed unless all tensors of the model are in the written one, in their shapes, and the first rows of some
+    /// quantized ones are what the quantizer gives.
+    Status verifyReopened(const Model& written);
 
 private:
     /// Where a patch went, to read it back.
@@ -33,6 +36,7 @@ private:
     Status writeQuantized(const CheckpointTensor& tensor, const TensorView& view);
     Status writeRaw(const CheckpointEntry& entry, const TensorView& view);
     Status writeValues(const CheckpointEntry& entry, const CheckpointTensor& tensor, const TensorView& view);
+    Status verifySample(const CheckpointTensor& tensor, const TensorView& written);
     Status put(uint64_t begin, Patch patch);
     Status verify(const std::string& path, const std::string& header) const;
 

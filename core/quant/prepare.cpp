@@ -47,7 +47,7 @@ float divisible(float factor)
         if (same)
             return candidate;
     }
-    return factor;
+    return std::ldexp(1.0f, std::ilogb(factor) + 1);
 }
 
 float globalScaleFor(const Scheme& scheme, ClipLimits range)

@@ -8,6 +8,7 @@
 #include "core/io/json.h"
 #include "core/io/mappedfile.h"
 #include "core/io/safetensors.h"
+#include "core/io/safetensorswriter.h"
 #include "support/testmodels.h"
 
 #include <QDir>
@@ -116,6 +117,50 @@ class TestCheckpoint : public QObject
 
     nlohmann::json configOf(const std::string& folder) { return valueOf(readJson(folder + "/config.json")); }
 
+    /// What the quantizer gives for the decisions of the plan.
+    std::vector<float> promised(const TensorView& view, const Decision& decision)
+    {
+        std::vector<float> values(size_t(view.count()));
+        if (decision.asStored) {
+            if (!view.readRows(0, view.rows(), values.data()).ok())
+                qFatal("cannot read");
+            return values;
+        }
+        TensorView shaped = view;
+        if (decision.fallback.find("from row to row") != std::string::npos)
+            shaped = valueOf(TensorView::create(view.source(), view.offset(), view.dtype(),
+                                                {view.count() / decision.scheme.groupSize, decision.scheme.groupSize}));
+        const auto parameters = valueOf(m_backend.prepare(shaped, decision.scheme, {}));
+        const auto q = valueOf(m_backend.quantizeRows(shaped, parameters, 0, shaped.rows(), {}));
+        if (!m_backend.dequantize(q, values.data(), {}).ok())
+            qFatal("cannot dequantize");
+        return values;
+    }
+
+    /// Exports, reopens, compares all values; the number of quantized tensors, -1 where one differs.
+    int comparePromises(const Model& model, const Policy& policy, const ExportOptions& options)
+    {
+        ExportPlan plan;
+        const auto written = valueOf(Model::open(write(model, policy, options, &plan)));
+        int quantized = 0;
+        for (size_t i = 0; i < model.tensors().size(); ++i) {
+            const std::string& name = model.tensors()[i].name;
+            if (written->indexOf(name) < 0)
+                return -1;
+            const TensorView before = valueOf(model.view(int(i))), after = valueOf(written->view(written->indexOf(name)));
+            std::vector<float> found(size_t(after.count()));
+            if (!after.readRows(0, after.rows(), found.data()).ok())
+                return -1;
+            const std::vector<float> expected = promised(before, plan.entries[i].decision);
+            if (after.rows() != before.rows() || found != expected) {
+                qWarning("%s is not as promised", name.c_str());
+                return -1;
+            }
+            quantized += !plan.entries[i].decision.asStored;
+        }
+        return quantized;
+    }
+
 private Q_SLOTS:
     void packedBytesAreThoseOfOtherPrograms_data()
     {
@@ -196,6 +241,79 @@ private Q_SLOTS:
         }
         QVERIFY(compared >= 2);
         QCOMPARE(written.size(), compared);
+    }
+
+    void reopenedValuesAreThePromisedOnes_data()
+    {
+        QTest::addColumn<QString>("format");
+        QTest::addColumn<QString>("scheme");
+        const auto rows = [](const char* format, std::initializer_list<const char*> schemes) {
+            for (const char* scheme : schemes)
+                QTest::addRow("%s %s", format, scheme) << format << scheme;
+        };
+        rows("gptq", {"int4", "int4,asym", "int3,group=64", "int2,channel", "int8,tensor", "int4,range=full,group=96"});
+        rows("awq", {"int4", "int4,asym,group=64", "int4,channel"});
+        rows("compressed-tensors", {"int4", "int4,asym", "int8,channel", "int5,group=32", "int7,tensor", "fp8-e4m3",
+                                    "fp8-e4m3,tensor", "nvfp4", "mxfp4", "int4,clip=mse,round=stochastic:3"});
+        rows("bitsandbytes", {"nf4", "nf4,double", "fp4", "fp4,group=128,double", "nf4,channel", "nf4,group=96,scale=f16", "nf4,group=512,double"});
+        rows("mlx", {"int4,group=64", "int4,group=256", "int8,channel", "int3", "int6,group=32", "mxfp4"});
+    }
+    void reopenedValuesAreThePromisedOnes()
+    {
+        QFETCH(QString, format);
+        QFETCH(QString, scheme);
+        const auto model = valueOf(Model::open(QL_RESOURCES "/models/loupe-3m"));
+        QCOMPARE(comparePromises(*model, policyOf(scheme.toStdString()), optionsFor(format)), 28);
+    }
+
+    void otherModelsReopenToo_data()
+    {
+        QTest::addColumn<QString>("format");
+        QTest::addColumn<QString>("scheme");
+        QTest::addColumn<QString>("type");
+        QTest::addColumn<QString>("name");
+        const auto row = [](const char* what, const char* format, const char* scheme, const char* type, const char* name) {
+            QTest::newRow(what) << format << scheme << type << name;
+        };
+        const char* llama = "model.layers.0.mlp.down_proj.weight";
+        const char* gpt2 = "transformer.h.0.mlp.c_fc.weight";
+        row("bf16 scales", "compressed-tensors", "int4,asym,group=32", "bfloat16", llama);
+        row("f32 scales", "compressed-tensors", "int8,channel,scale=f32", "float32", llama);
+        row("f32 biases", "mlx", "int4,asym,group=32", "float32", llama);
+        row("bf16 biases", "mlx", "int3,group=64", "bfloat16", llama);
+        row("blocks across rows", "bitsandbytes", "nf4,double", "bfloat16", llama);
+        row("transposed for GPTQ", "gptq", "int4,group=32", "float16", gpt2);
+        row("transposed for bitsandbytes", "bitsandbytes", "nf4", "float16", gpt2);
+    }
+    void otherModelsReopenToo()
+    {
+        QFETCH(QString, format);
+        QFETCH(QString, scheme);
+        QFETCH(QString, type);
+        QFETCH(QString, name);
+        const bool gpt2 = name.contains("c_fc");
+        const std::string folder = newPath();
+        QVERIFY(QDir().mkpath(QString::fromStdString(folder)));
+        const nlohmann::json config{{"model_type", gpt2 ? "gpt2" : "llama"}, {"torch_dtype", type.toStdString()}};
+        QVERIFY(writeFileAtomically(folder + "/config.json", config.dump()).ok());
+        auto writer = valueOf(SafetensorsWriter::plan({{name.toStdString(), DType::F32, {64, 96}}}));
+        const auto values = test::normalValues(64 * 96, 11);
+        QVERIFY(writer.begin(folder + "/model.safetensors").ok());
+        QVERIFY(writer.write(std::as_bytes(std::span(values))).ok() && writer.finish().ok());
+        const auto model = valueOf(Model::open(folder));
+        QCOMPARE(model->tensors()[0].transposed, gpt2);
+        QCOMPARE(comparePromises(*model, policyOf(scheme.toStdString()), optionsFor(format)), 1);
+    }
+
+    /// Layers of a quantized checkpoint are decoded, and the old configuration goes.
+    void quantizedCheckpointsExportAgain()
+    {
+        const auto source = valueOf(Model::open(QL_RESOURCES "/models/loupe-3m"));
+        const auto first = valueOf(Model::open(write(*source, policyOf("int4,group=64"), ExportFormat::Gptq)));
+        QVERIFY(comparePromises(*first, policyOf("int4,group=32"), ExportFormat::Awq) > 0);
+        const std::string kept = write(*first, policyOf("f16"), ExportFormat::Mlx);
+        QVERIFY(!configOf(kept).contains("quantization_config") || !configOf(kept)["quantization_config"].contains("desc_act"));
+        QVERIFY(valueOf(Model::open(kept))->indexOf("model.layers.0.mlp.down_proj.weight") >= 0);
     }
 
     void whatCannotBeStoredIsNamed_data()
