@@ -95,7 +95,7 @@ MainWindow::MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Setti
     m_flow = new FlowViews(m_session, m_run, m_look, {m_activations, m_cache, m_layersPanel}, this);
     m_search = new SearchController(m_session, m_run, m_jobs, this);
     m_search->setBackend(backends->cpu());
-    m_searchViews = new SearchViews(m_session, m_search, m_run, m_budget, m_layersPanel, this);
+    m_searchViews = new SearchViews(m_session, m_search, m_run, {m_budget, m_evaluate, m_layersPanel}, this);
     const QString folder = journalFolder.isEmpty()
                                ? QStandardPaths::writableLocation(QStandardPaths::AppLocalDataLocation) + QStringLiteral("/journal")
                                : journalFolder;

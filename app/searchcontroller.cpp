@@ -11,7 +11,6 @@ namespace ql {
 namespace {
 
 constexpr size_t kKeptTables = 6, kKeptPolicies = 64;
-constexpr int64_t kSequences = 16; ///< for divergences; one attribution per candidate takes long enough
 
 const QString kJob = QStringLiteral("budget search"), kPlacing = QStringLiteral("policy beside the front");
 
@@ -89,6 +88,8 @@ void SearchController::measure(const Request& request)
         Q_EMIT noted(why);
         return;
     }
+    if (!(request.sequences == m_request.sequences)) // divergences of another text
+        std::erase_if(m_known, [](const Shared<CostTable>& table) { return table->measure == SearchMeasure::Kl; });
     start(request, false);
 }
 
@@ -100,8 +101,8 @@ void SearchController::start(const Request& request, bool onlyKnown)
     const bool runs = request.measure == SearchMeasure::Kl;
     std::function<Result<SequenceSet>()> read;
     if (runs && !onlyKnown) {
-        SequenceSettings settings = m_run->heldOutSequences();
-        settings.count = std::min(settings.count, kSequences);
+        SequenceSettings settings = request.sequences;
+        settings.count = settings.count > 0 ? std::min(settings.count, kSequences) : kSequences;
         read = m_run->sequenceReader(settings);
     }
     m_job = m_jobs->start<Shared<CostTable>>(

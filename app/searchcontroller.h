@@ -22,7 +22,9 @@ public:
         SearchMeasure measure = SearchMeasure::Weight;
         std::vector<Scheme> candidates;
         bool embeddings = false;
+        SequenceSettings sequences{}; ///< for divergences; at most kSequences of them
     };
+    static constexpr int64_t kSequences = 16; ///< an attribution per candidate takes long enough
     /// A policy to place beside the front, and where it lies once that was looked at.
     struct Reference {
         QString label;

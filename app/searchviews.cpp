@@ -4,6 +4,7 @@
 
 #include "core/policy/presets.h"
 #include "widgets/panels/budgetpage.h"
+#include "widgets/panels/evaluatepage.h"
 #include "widgets/panels/layerspanel.h"
 
 #include <QFileDialog>
@@ -11,9 +12,10 @@
 
 namespace ql {
 
-SearchViews::SearchViews(Session* session, SearchController* search, RunController* run, BudgetPage* page,
-                         LayersPanel* table, QWidget* window)
-    : QObject(window), m_session(session), m_search(search), m_run(run), m_page(page), m_table(table), m_window(window)
+SearchViews::SearchViews(Session* session, SearchController* search, RunController* run, const Views& views,
+                         QWidget* window)
+    : QObject(window), m_session(session), m_search(search), m_run(run), m_page(views.page), m_evaluate(views.evaluate),
+      m_table(views.table), m_window(window)
 {
     connectPage();
     connectSearch();
@@ -27,7 +29,7 @@ SearchViews::SearchViews(Session* session, SearchController* search, RunControll
 void SearchViews::connectPage()
 {
     connect(m_page, &BudgetPage::measureRequested, this, [this](const SearchWish& wish) {
-        m_search->measure({wish.measure, wish.candidates, wish.embeddings});
+        m_search->measure({wish.measure, wish.candidates, wish.embeddings, m_evaluate->sequences()});
     });
     connect(m_page, &BudgetPage::cancelRequested, m_search, &SearchController::cancel);
     connect(m_page, &BudgetPage::shareChanged, m_search, &SearchController::setShare);

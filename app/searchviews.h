@@ -9,14 +9,19 @@
 namespace ql {
 
 class BudgetPage;
+class EvaluatePage;
 class LayersPanel;
 
 class SearchViews : public QObject
 {
     Q_OBJECT
 public:
-    SearchViews(Session* session, SearchController* search, RunController* run, BudgetPage* page, LayersPanel* table,
-                QWidget* window);
+    struct Views {
+        BudgetPage* page;
+        EvaluatePage* evaluate; ///< whose text divergences are measured on
+        LayersPanel* table;
+    };
+    SearchViews(Session* session, SearchController* search, RunController* run, const Views& views, QWidget* window);
 
     void setVisible(bool visible); ///< policy edits are followed while the page is seen
     /// A policy beside the front; the file's name is its label.
@@ -40,6 +45,7 @@ private:
     SearchController* m_search;
     RunController* m_run;
     BudgetPage* m_page;
+    EvaluatePage* m_evaluate;
     LayersPanel* m_table;
     QWidget* m_window;
     std::vector<std::pair<QString, Policy>> m_files; ///< added by hand

@@ -20,6 +20,7 @@ struct SequenceSettings {
     int64_t count = 64;  ///< at most this many sequences; 0: all of the text
     uint64_t seed = 0;   ///< 0: consecutive windows from the start; else windows drawn at random without overlap
     bool addBegin = true;///< sequences of text begin with the tokenizer's beginning-of-text token, where it has one
+    friend bool operator==(const SequenceSettings&, const SequenceSettings&) = default;
 };
 
 struct SequenceSet {

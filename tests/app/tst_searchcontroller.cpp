@@ -47,7 +47,7 @@ struct Fixture {
     }
     SearchController::Request request(const char* candidates = "int3,group=64;int4,group=64;int6,group=64") const
     {
-        return {SearchMeasure::Weight, parseCandidates(candidates).value(), false};
+        return {SearchMeasure::Weight, parseCandidates(candidates).value(), false, {}};
     }
     bool measured(const SearchController::Request& wanted)
     {
@@ -245,12 +245,36 @@ private Q_SLOTS:
         QVERIFY(f.ready());
         SearchController::Request request = f.request("int3,group=64");
         request.measure = SearchMeasure::Kl;
+        request.sequences = f.window.runController()->heldOutSequences();
         f.search->measure(request);
         QVERIFY(f.search->isMeasuring());
         f.search->cancel(); // minutes on a slow machine
         QVERIFY(f.driver.settle(60000));
         QVERIFY(!f.search->search() && !f.search->isMeasuring());
         QVERIFY2(f.noted.last()[0].toString().contains("Cancelled"), qPrintable(f.noted.last()[0].toString()));
+
+        request.sequences.length = 16;
+        request.sequences.count = 1;
+        QVERIFY(f.measured(request));
+        const Shared<BudgetSearch> first = f.search->search();
+        QCOMPARE(first->table().tokens, uint64_t(15));
+        const int query = f.session->model()->indexOf(kQuery);
+        QVERIFY(first->table().rows[size_t(query)].cells[0].error > 0);
+        QVERIFY(!f.search->references().front().cost); // its scheme was no candidate, and nothing runs unasked
+        // A lock to what was measured is followed at once, one to something else has to be asked for.
+        f.session->setSchemes({{query, scheme("int3,group=64")}}, "int3");
+        f.session->setLocked({query}, true);
+        QVERIFY(f.driver.settle());
+        QVERIFY(f.search->search() != first && f.search->stale().isEmpty());
+        Policy other = f.session->policy();
+        other.tensors[kQuery].scheme = scheme("int8,channel");
+        f.session->changePolicy(other, "int8");
+        QVERIFY(f.driver.settle());
+        QVERIFY(f.search->stale().contains("measure again"));
+        QVERIFY(!f.button("Adopt")->isEnabled());
+        QVERIFY(f.measured(request));
+        QVERIFY(f.search->stale().isEmpty() && f.button("Adopt")->isEnabled());
+        QCOMPARE(f.search->search()->table().rows[size_t(query)].cells[0].scheme, scheme("int8,channel"));
     }
 
     void anotherModelForgetsEverything()

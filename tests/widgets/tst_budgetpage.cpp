@@ -412,7 +412,7 @@ private Q_SLOTS:
         const int down = searched().model->indexOf("model.layers.3.mlp.down_proj.weight");
         page.setCurrentTensor(down);
         QCOMPARE(table->currentIndex().siblingAtColumn(0).data().toString(), QString("3.mlp.down_proj"));
-        QVERIFY(table->csv().startsWith("Weights,Scheme,Bits,"));
+        QVERIFY(table->csv().startsWith("Weights,Scheme,Size "));
         auto* bars = page.findChild<BarsPlot*>();
         QTest::mouseClick(button(page, "Bits by layer"), Qt::LeftButton);
         QVERIFY(bars->isVisible() && bars->bars().values.size() == 4);

@@ -237,16 +237,17 @@ QVariant BudgetModel::headerData(int section, Qt::Orientation orientation, int r
 {
     if (orientation != Qt::Horizontal || section < 0 || section >= ColumnCount)
         return {};
-    const QString titles[] = {tr("Weights"), tr("Scheme"), tr("Bits"), tr("Size (%1)").arg(m_unit.name), tr("Error (%)"),
-                              tr("Step up"), tr("Step down")};
+    const QString titles[] = {tr("Weights"), tr("Scheme"), m_rows.empty() ? tr("Size") : tr("Size (%1)").arg(m_unit.name),
+                              tr("Error (%)"), tr("Step up"), tr("Step down"), tr("Bits")};
     const QString tips[] = {
         tr("A tensor, or those that share a scheme"), tr("What the search chose"),
-        tr("Bits per weight, scales and zero points counted"), tr("Bytes as stored (1 MB = 1e6 bytes)"),
+        tr("Bytes as stored (1 MB = 1e6 bytes)"),
         tr("Share of the whole error, in percent of what the policy found here has"),
         tr("The larger scheme that takes most error away per byte: what it costs in bytes and how much of the whole error "
            "it removes. Sorts by error per byte"),
         tr("The smaller scheme that adds least error per byte: what it frees in bytes and how much it adds to the whole "
-           "error. Sorts by error per byte")};
+           "error. Sorts by error per byte"),
+        tr("Bits per weight, scales and zero points counted")};
     if (role == Qt::DisplayRole)
         return titles[section];
     if (role == Qt::TextAlignmentRole)

@@ -18,7 +18,7 @@ class BudgetModel : public QAbstractTableModel
 {
     Q_OBJECT
 public:
-    enum Column { Name, SchemeText, Bits, Size, Share, StepUp, StepDown, ColumnCount };
+    enum Column { Name, SchemeText, Size, Share, StepUp, StepDown, Bits, ColumnCount };
     static constexpr int kSortRole = Qt::UserRole; ///< raw numbers
 
     using QAbstractTableModel::QAbstractTableModel;

@@ -48,8 +48,8 @@ constexpr MeasureRow kMeasures[] = {
     {SearchMeasure::Output, T("Relative output error"), "",
      T("Σ E‖xWᵀ − xŴᵀ‖² ÷ E‖xWᵀ‖² over the inputs that the calibration saw; the weight error where it saw none")},
     {SearchMeasure::Kl, T("KL of single swaps"), T("nats per token"),
-     T("Σ KL divergence of the predictions when one matrix alone is quantized. Runs the model once per candidate and "
-       "matrix, so it takes long")},
+     T("Σ KL divergence of the predictions when one matrix alone is quantized, over the text of the Evaluate page, at most "
+       "16 sequences of it. Runs the model once per candidate and matrix, so it takes long")},
 };
 #undef T
 
@@ -184,7 +184,7 @@ QWidget* BudgetPage::Private::buildBelow()
     sorted->setSortRole(BudgetModel::kSortRole);
     table->setModel(sorted);
     table->setAccessibleName(tr("Choices"));
-    table->setWidths({19, 14, 5, 9, 9, 24, 24});
+    table->setWidths({18, 13, 8, 8, 23, 23, 5});
     table->setSortingEnabled(true);
     table->sortByColumn(BudgetModel::Name, Qt::AscendingOrder);
     table->setEmptyText(tr("What the search chooses for every part appears here, with what the next step up or down would "

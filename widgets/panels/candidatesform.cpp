@@ -75,7 +75,7 @@ void CandidatesForm::Private::buildFormats()
     formats->setUniformRowHeights(true);
     formats->setIndentation(14);
     formats->setMinimumHeight(kListHeight);
-    formats->setMinimumWidth(150);
+    formats->setMinimumWidth(200);
     std::map<std::string_view, QTreeWidgetItem*> sections;
     for (const FormatTraits& row : schemeTable()) {
         QTreeWidgetItem*& section = sections[row.section];

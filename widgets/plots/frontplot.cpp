@@ -92,7 +92,7 @@ void FrontPlot::setUnit(Unit unit)
 void FrontPlot::nameAxes()
 {
     setTitles(m_unit == Unit::Bits ? tr("Bits per weight of the whole model") : tr("Size of all tensors (%1)").arg(m_bytesName),
-              m_measureUnit.isEmpty() ? tr("%1 (not perplexity)").arg(m_measure)
+              m_measureUnit.isEmpty() ? tr("%1 (not perplexity)").arg(m_measure.isEmpty() ? tr("Error") : m_measure)
                                       : tr("%1 (%2; not perplexity)").arg(m_measure, m_measureUnit));
 }
 
@@ -415,7 +415,8 @@ void FrontPlot::paintMarks(QPainter& painter) const
     std::vector<QRectF> taken;
     for (const Mark& mark : m_marks)
         taken.push_back(QRectF(pixelOf(mark.point) - QPointF(kDot, kDot), QSizeF(2 * kDot, 2 * kDot)));
-    for (size_t i = 0; i < m_marks.size(); ++i) {
+    for (size_t k = 0; k < m_marks.size(); ++k) {
+        const size_t i = m_marks.size() - 1 - k; // the first lie on top
         const QPointF at = pixelOf(m_marks[i].point);
         const QColor ink = inkOf(m_marks[i].kind);
         painter.setPen(QPen(theme::color(Ink::PlotBackground), 1));
@@ -431,6 +432,9 @@ void FrontPlot::paintMarks(QPainter& painter) const
             painter.setBrush(Qt::NoBrush);
             painter.drawEllipse(at, 10, 10);
         }
+    }
+    for (size_t i = 0; i < m_marks.size(); ++i) {
+        const QPointF at = pixelOf(m_marks[i].point);
         const QSizeF size(metrics.horizontalAdvance(m_marks[i].label), metrics.height() - 2);
         const double w = size.width(), h = size.height(), gap = kDot + 3;
         for (const QPointF& corner : {QPointF(gap, -h / 2), QPointF(-w / 2, -gap - h), QPointF(gap, -gap - h),
@@ -440,7 +444,7 @@ void FrontPlot::paintMarks(QPainter& painter) const
                 std::any_of(taken.begin(), taken.end(), [&](const QRectF& other) { return other.intersects(box); }))
                 continue;
             taken.push_back(box);
-            drawLabel(painter, box.topLeft(), Qt::AlignLeft | Qt::AlignTop, m_marks[i].label, ink);
+            drawLabel(painter, box.topLeft(), Qt::AlignLeft | Qt::AlignTop, m_marks[i].label, inkOf(m_marks[i].kind));
             break;
         }
     }
