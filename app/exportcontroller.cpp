@@ -4,9 +4,12 @@
 
 #include "app/exportdialog.h"
 #include "core/calibration/outputerror.h"
+#include "core/export/exportestimate.h"
 #include "core/io/atomicfile.h"
 
+#include <QDateTime>
 #include <QFileDialog>
+#include <QPointer>
 
 #include <numeric>
 
@@ -24,12 +27,37 @@ void ExportController::setCalibration(std::shared_ptr<const Calibration> calibra
 
 void ExportController::askAndExportModel(const std::shared_ptr<Backend>& backend)
 {
-    auto* dialog = new ExportDialog(m_session->model(), m_session->decisions(), m_window);
+    ExportOptions settings = m_lastOptions;
+    settings.activations = m_session->policy().activations;
+    settings.kvCache = m_session->policy().kvCache;
+    settings.replace = false;
+    auto* dialog = new ExportDialog(m_session->model(), m_session->decisions(), settings, m_window);
     dialog->setAttribute(Qt::WA_DeleteOnClose);
+    connect(dialog, &ExportDialog::estimateWanted, this,
+            [this, dialog, backend](const ExportPlan& plan) { estimate(dialog, plan, backend); });
     connect(dialog, &QDialog::accepted, this, [this, dialog, backend] {
-        exportTo(dialog->path(), dialog->format(), backend);
+        m_lastOptions = dialog->options();
+        exportTo(dialog->path(), m_lastOptions, backend);
     });
+    if (const ExportPlan* plan = dialog->currentPlan())
+        estimate(dialog, *plan, backend);
     dialog->open();
+}
+
+void ExportController::estimate(ExportDialog* dialog, const ExportPlan& plan, const std::shared_ptr<Backend>& backend)
+{
+    m_jobs->start<double>(
+        JobRunner::Lane::Interactive, QStringLiteral("exportEstimate"), tr("estimating the export"),
+        [model = m_session->model(), decisions = m_session->decisions(), plan, backend](const JobControl& job) {
+            return estimateExport(*backend, *model, decisions, plan, job);
+        },
+        [sheet = QPointer<ExportDialog>(dialog), device = backend->info().name](Result<double> seconds) {
+            if (sheet)
+                sheet->setEstimate(seconds.ok() ? std::optional(*seconds) : std::nullopt, QString::fromStdString(device),
+                                   seconds.ok() ? QString()
+                                                : ExportController::tr("The time cannot be estimated: %1")
+                                                      .arg(QString::fromStdString(seconds.error().text())));
+        });
 }
 
 void ExportController::exportTo(const QString& path, const ExportOptions& options, const std::shared_ptr<Backend>& backend)
@@ -74,6 +102,46 @@ void ExportController::metricsTo(const QString& path, const std::shared_ptr<Back
             const bool json = target.ends_with(".json");
             QL_CHECK(writeFileAtomically(target, json ? reportsToJson(reports, backend->info().name, seconds)
                                                       : reportsToCsv(reports)));
+            return true;
+        },
+        [this, path](Result<bool> written) {
+            if (written.ok())
+                Q_EMIT finished(path);
+            else
+                Q_EMIT failed(written.error());
+        });
+}
+
+void ExportController::askAndReport(const std::shared_ptr<Backend>& backend, const Shared<Evaluation>& evaluation,
+                                    const Shared<Attribution>& attribution)
+{
+    const QString path = QFileDialog::getSaveFileName(m_window, tr("Write a report"), QStringLiteral("report.html"),
+                                                      tr("Web page (*.html);;JSON (*.json);;Table (*.csv)"));
+    if (!path.isEmpty())
+        reportTo(path, backend, evaluation, attribution);
+}
+
+void ExportController::reportTo(const QString& path, const std::shared_ptr<Backend>& backend,
+                                const Shared<Evaluation>& evaluation, const Shared<Attribution>& attribution)
+{
+    const auto format = reportFormatFromPath(path.toStdString());
+    if (!format) {
+        Q_EMIT failed({ErrorCode::InvalidArgument, "a report's name ends in .html, .json or .csv", path.toStdString()});
+        return;
+    }
+    ReportRequest request;
+    request.model = m_session->model();
+    request.policy = m_session->policy();
+    request.calibration = m_calibration;
+    request.evaluation = evaluation;
+    request.attribution = attribution;
+    request.date = QDateTime::currentDateTimeUtc().toString(Qt::ISODate).toStdString();
+    m_jobs->start<bool>(
+        JobRunner::Lane::Long, {}, tr("writing the report"),
+        [request = std::move(request), backend, format = *format, pool = m_pool,
+         target = path.toStdString()](const JobControl& job) -> Result<bool> {
+            QL_TRY(const Report report, makeReport(*backend, request, *pool, job));
+            QL_CHECK(writeFileAtomically(target, reportText(report, format)));
             return true;
         },
         [this, path](Result<bool> written) {

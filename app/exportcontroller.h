@@ -6,15 +6,15 @@
 
 #include "app/jobrunner.h"
 #include "app/session.h"
-#include "core/calibration/calibration.h"
-#include "core/compute/backend.h"
-#include "core/export/exporter.h"
+#include "core/report/report.h"
 
 #include <QObject>
 
 class QWidget;
 
 namespace ql {
+
+class ExportDialog;
 
 class ExportController : public QObject
 {
@@ -26,20 +26,28 @@ public:
 
     void askAndExportModel(const std::shared_ptr<Backend>& backend);
     void askAndExportMetrics(const std::shared_ptr<Backend>& backend);
+    void askAndReport(const std::shared_ptr<Backend>& backend, const Shared<Evaluation>& evaluation,
+                      const Shared<Attribution>& attribution);
     /// Without questions; for tests and the questions' answers.
     void exportTo(const QString& path, const ExportOptions& options, const std::shared_ptr<Backend>& backend);
     void metricsTo(const QString& path, const std::shared_ptr<Backend>& backend);
+    /// By the ending of `path`: a web page, JSON or CSV.
+    void reportTo(const QString& path, const std::shared_ptr<Backend>& backend, const Shared<Evaluation>& evaluation,
+                  const Shared<Attribution>& attribution);
 
 Q_SIGNALS:
     void finished(const QString& path);
     void failed(const ql::Error& error);
 
 private:
+    void estimate(ExportDialog* dialog, const ExportPlan& plan, const std::shared_ptr<Backend>& backend);
+
     Session* m_session;
     JobRunner* m_jobs;
     std::shared_ptr<ThreadPool> m_pool;
     std::shared_ptr<const Calibration> m_calibration;
     QWidget* m_window;
+    ExportOptions m_lastOptions;
 };
 
 } // namespace ql

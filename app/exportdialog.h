@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// ExportDialog: what an export would write - format, place, sizes, fallbacks, warnings, free space - before it does.
+// ExportDialog: the sheet before an export - format and options, place and free room, what becomes of every tensor,
+// fallbacks that can be refused, warnings, and about how long it will take. Writes nothing itself.
 #pragma once
 
 #include "core/export/exporter.h"
@@ -9,7 +10,10 @@
 
 #include <map>
 
+class QCheckBox;
 class QComboBox;
+class QDoubleSpinBox;
+class QFormLayout;
 class QLabel;
 class QLineEdit;
 class QPlainTextEdit;
@@ -17,24 +21,60 @@ class QPushButton;
 
 namespace ql {
 
+class NumbersTable;
+class PlanModel;
+class RemarkFilter;
+
 class ExportDialog : public QDialog
 {
     Q_OBJECT
 public:
-    ExportDialog(std::shared_ptr<const Model> model, std::vector<Decision> decisions, QWidget* parent);
+    /// `settings`: what the options begin with; activations and cache stay as they are.
+    ExportDialog(std::shared_ptr<const Model> model, std::vector<Decision> decisions, const ExportOptions& settings,
+                 QWidget* parent);
     QString path() const;
-    ExportFormat format() const;
+    ExportOptions options() const;
+    const ExportPlan* currentPlan() const; ///< null where the format cannot be written
+    const PlanModel* table() const { return m_plan; }
+    bool refusesFallbacks() const;
+    /// Seconds that the export of the plan shown will take; nothing: not known, and why.
+    void setEstimate(std::optional<double> seconds, const QString& device, const QString& why = {});
+
+Q_SIGNALS:
+    void estimateWanted(const ql::ExportPlan& plan); ///< another plan is shown
 
 private:
+    using Key = std::tuple<ExportFormat, uint64_t, bool>; ///< what a plan depends on
+    QFormLayout* buildForm();
+    void buildTable();
+    void connectInputs();
+    void formatChanged();
+    void chooseTarget();
+    const Result<ExportPlan>& makePlan();
     void refresh();
+    void showPlan(const ExportPlan& plan);
+    void showTarget(const ExportPlan& plan);
+    void refuse(const QString& why); ///< "Write" says why it cannot; empty: it can
 
     std::shared_ptr<const Model> m_model;
     std::vector<Decision> m_decisions;
-    std::map<ExportFormat, Result<ExportPlan>> m_plans; ///< made when a format is first chosen
+    ExportOptions m_settings;
+    std::map<Key, Result<ExportPlan>> m_plans; ///< made when first asked for
+    std::optional<Key> m_shown;
     QComboBox* m_format;
     QLineEdit* m_path;
+    QDoubleSpinBox* m_shard;
+    QCheckBox* m_gptqV2;
+    QCheckBox* m_replace;
+    QCheckBox* m_refuse;
     QLabel* m_summary;
-    QPlainTextEdit* m_details;
+    QLabel* m_estimate;
+    PlanModel* m_plan;
+    RemarkFilter* m_filter;
+    NumbersTable* m_table;
+    QCheckBox* m_remarks;
+    QPlainTextEdit* m_warnings;
+    QLabel* m_problem;
     QPushButton* m_write;
 };
 

@@ -49,7 +49,8 @@ HelpWindow::HelpWindow(QWidget* parent) : QDialog(parent), m_topics(new QListWid
 QStringList HelpWindow::topics()
 {
     return {QStringLiteral("start"), QStringLiteral("layers"), QStringLiteral("weights"), QStringLiteral("formats"),
-            QStringLiteral("activations"), QStringLiteral("cache"), QStringLiteral("map"), QStringLiteral("model"), QStringLiteral("scheme"), QStringLiteral("metrics"),
+            QStringLiteral("activations"), QStringLiteral("cache"), QStringLiteral("map"), QStringLiteral("compare"), QStringLiteral("model"),
+            QStringLiteral("scheme"), QStringLiteral("metrics"),
             QStringLiteral("policy"), QStringLiteral("budget"), QStringLiteral("calibrate"), QStringLiteral("evaluate"), QStringLiteral("keyboard")};
 }
 

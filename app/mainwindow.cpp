@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/mainwindow.h"
 
+#include "app/compareviews.h"
 #include "app/devicecontroller.h"
 #include "app/exportcontroller.h"
 #include "app/flowviews.h"
@@ -96,6 +97,8 @@ MainWindow::MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Setti
     m_search = new SearchController(m_session, m_run, m_jobs, this);
     m_search->setBackend(backends->cpu());
     m_searchViews = new SearchViews(m_session, m_search, m_run, {m_budget, m_evaluate, m_layersPanel}, this);
+    m_compareViews = new CompareViews(m_session, m_look, m_jobs, backends->threadPool(), {m_compare, m_layersPanel}, this);
+    m_compareViews->setBackend(backends->cpu());
     const QString folder = journalFolder.isEmpty()
                                ? QStandardPaths::writableLocation(QStandardPaths::AppLocalDataLocation) + QStringLiteral("/journal")
                                : journalFolder;
@@ -106,6 +109,7 @@ MainWindow::MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Setti
         m_analyser->setBackend(m_devices->backend(), backends->cpu());
         m_run->setBackend(m_devices->backend());
         m_search->setBackend(m_devices->backend());
+        m_compareViews->setBackend(m_devices->backend());
     });
     connect(m_devices, &DeviceController::deviceWished, this, [this](const QString& id) { m_settings->setDevice(id); });
     connectSession();
@@ -139,6 +143,7 @@ void MainWindow::buildPages()
     m_tabs->setDocumentMode(true);
     m_activations = new ActivationsPage(this);
     m_cache = new KvPage(this);
+    m_compare = new ComparePage(this);
     m_modelPage = new ModelPage(m_layersModel, this);
     m_budget = new BudgetPage(this);
     m_evaluate = new EvaluatePage(this);
@@ -146,6 +151,7 @@ void MainWindow::buildPages()
     m_tabs->addTab(m_activations, tr("Activations"));
     m_tabs->addTab(m_cache, tr("KV cache"));
     m_tabs->addTab(m_map, tr("Map"));
+    m_tabs->addTab(m_compare, tr("Compare"));
     m_tabs->addTab(m_modelPage, tr("Model"));
     m_tabs->addTab(m_budget, tr("Budget"));
     m_tabs->addTab(m_evaluate, tr("Evaluate"));
@@ -248,7 +254,14 @@ void MainWindow::connectSession()
     connect(m_analyser, &Analyser::tensorFailed, this, [this](int, const Error& error) { showError(error); });
     connect(m_analyser, &Analyser::studyFailed, this, &MainWindow::showError);
     connect(m_run, &RunController::failed, this, &MainWindow::showError);
-    connect(m_run, &RunController::calibrationChanged, this, [this] { m_exports->setCalibration(m_run->calibration()); });
+    connect(m_run, &RunController::calibrationChanged, this, [this] {
+        m_exports->setCalibration(m_run->calibration());
+        m_compareViews->setCalibration(m_run->calibration());
+    });
+    connect(m_compareViews, &CompareViews::failed, this, &MainWindow::showError);
+    connect(m_compareViews, &CompareViews::noted, this, [this](const QString& text) {
+        m_bar->showMessage(InlineBar::Level::Info, text);
+    });
     connect(m_run, &RunController::noted, this, [this](const QString& text) {
         m_bar->showMessage(InlineBar::Level::Info, text);
     });
@@ -274,7 +287,7 @@ void MainWindow::modelChanged()
     const auto& model = m_session->model();
     m_bar->hidePast(); // about the model before, or an attempt that has now succeeded
     m_stack->setCurrentWidget(model ? static_cast<QWidget*>(m_tabs) : m_welcome);
-    for (const char* id : {"closeModel", "exportModel", "exportMetrics", "exportPlot", "copyPlot", "copyScheme", "filter",
+    for (const char* id : {"closeModel", "exportModel", "exportMetrics", "exportReport", "exportPlot", "copyPlot", "copyScheme", "filter",
                            "modelInfo", "nextTensor", "previousTensor", "wholeTensor", "lock", "resetTensor",
                            "ruleFromSelection", "takeSnapshot", "comparePolicy", "activationsEverywhere", "resetActivation", "compareClips", "savePolicy", "savePolicyAs", "openPolicy"})
         (*m_actions)[id]->setEnabled(model != nullptr);
@@ -366,6 +379,7 @@ void MainWindow::restoreLayout()
     m_weights->restoreState(m_settings->state("weights"));
     m_activations->restoreState(m_settings->state("activations"));
     m_cache->restoreState(m_settings->state("cache"));
+    m_compare->restoreState(m_settings->state("compare"));
     (*m_actions)["readNotMap"]->setChecked(m_settings->readInsteadOfMapping());
     for (const auto& [action, page] : pages()) {
         if (m_settings->state("page") == action)
@@ -381,6 +395,7 @@ void MainWindow::saveLayout()
     m_settings->setState("weights", m_weights->saveState());
     m_settings->setState("activations", m_activations->saveState());
     m_settings->setState("cache", m_cache->saveState());
+    m_settings->setState("compare", m_compare->saveState());
     m_settings->setReadInsteadOfMapping((*m_actions)["readNotMap"]->isChecked());
     m_actions->saveShortcuts(*m_settings);
     const auto& model = m_session->model();

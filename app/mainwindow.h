@@ -23,6 +23,8 @@ namespace ql {
 class ActivationsPage;
 class BudgetPage;
 class ClipTable;
+class ComparePage;
+class CompareViews;
 class CalibratePanel;
 class CommandPalette;
 class DeviceChip;
@@ -116,6 +118,7 @@ private:
     ActivationsPage* m_activations = nullptr;
     KvPage* m_cache = nullptr;
     MapPage* m_map = nullptr;
+    ComparePage* m_compare = nullptr;
     ModelPage* m_modelPage = nullptr;
     BudgetPage* m_budget = nullptr;
     EvaluatePage* m_evaluate = nullptr;
@@ -139,6 +142,7 @@ private:
     FlowViews* m_flow = nullptr;
     SearchController* m_search = nullptr;
     SearchViews* m_searchViews = nullptr;
+    CompareViews* m_compareViews = nullptr;
     DeviceController* m_devices = nullptr;
     ExportController* m_exports = nullptr;
     QByteArray m_freshLayout; ///< for "Reset layout"

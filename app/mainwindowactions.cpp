@@ -3,6 +3,7 @@
 // MainWindow's other half: what each action does.
 #include "app/mainwindow.h"
 
+#include "app/compareviews.h"
 #include "app/devicecontroller.h"
 #include "app/exportcontroller.h"
 #include "app/flowviews.h"
@@ -97,6 +98,9 @@ void MainWindow::connectFileActions()
     });
     on("exportModel", [this] { m_exports->askAndExportModel(m_devices->backend()); });
     on("exportMetrics", [this] { m_exports->askAndExportMetrics(m_devices->backend()); });
+    on("exportReport", [this] {
+        m_exports->askAndReport(m_devices->backend(), m_runViews->evaluation(), m_runViews->attribution());
+    });
     on("exportPlot", [this] { savePlot(); });
     on("quit", [this] { close(); });
 
@@ -151,8 +155,12 @@ void MainWindow::connectViewActions()
         m_look->setMapVisible(m_tabs->currentWidget() == m_map);
         m_flow->setActivationsVisible(m_tabs->currentWidget() == m_activations);
         m_searchViews->setVisible(m_tabs->currentWidget() == m_budget);
+        m_compareViews->setVisible(m_tabs->currentWidget() == m_compare);
+        (*m_actions)["compareSwap"]->setEnabled(m_tabs->currentWidget() == m_compare);
     });
     m_runViews->connectActions(*m_actions, *m_settings);
+    on("compareSwap", [this] { m_compare->swap(); });
+    (*m_actions)["compareSwap"]->setEnabled(false);
     m_policy->connectActions(*m_actions);
     on("activationsEverywhere", [this] { m_flow->useActivationsEverywhere(); });
     on("resetActivation", [this] { m_flow->resetActivation(); });
@@ -204,7 +212,8 @@ void MainWindow::connectViewActions()
 QList<std::pair<const char*, QWidget*>> MainWindow::pages() const
 {
     return {{"weightsPage", m_weights}, {"activationsPage", m_activations}, {"kvPage", m_cache}, {"mapPage", m_map},
-            {"modelPage", m_modelPage}, {"budgetPage", m_budget}, {"evaluatePage", m_evaluate}};
+            {"comparePage", m_compare}, {"modelPage", m_modelPage}, {"budgetPage", m_budget},
+            {"evaluatePage", m_evaluate}};
 }
 
 void MainWindow::showDock(const char* name)
@@ -233,6 +242,7 @@ void MainWindow::connectHelpActions()
                           : m_tabs->currentWidget() == m_activations  ? QStringLiteral("activations")
                           : m_tabs->currentWidget() == m_cache        ? QStringLiteral("cache")
                           : m_tabs->currentWidget() == m_map          ? QStringLiteral("map")
+                          : m_tabs->currentWidget() == m_compare      ? QStringLiteral("compare")
                           : m_tabs->currentWidget() == m_modelPage    ? QStringLiteral("model")
                           : m_tabs->currentWidget() == m_budget       ? QStringLiteral("budget")
                           : m_tabs->currentWidget() == m_evaluate     ? QStringLiteral("evaluate")

@@ -119,6 +119,16 @@ void RunViews::connectActions(Actions& actions, Settings& settings)
     });
 }
 
+Shared<Evaluation> RunViews::evaluation() const
+{
+    return m_session->policy() == m_evaluated ? m_run->evaluation() : nullptr;
+}
+
+Shared<Attribution> RunViews::attribution() const
+{
+    return m_session->policy() == m_attributed ? m_run->attribution() : nullptr;
+}
+
 void RunViews::saveState(Settings& settings) const
 {
     if (!m_session->model())

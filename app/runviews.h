@@ -32,6 +32,9 @@ public:
     RunViews(Session* session, RunController* run, LookController* look, const Views& views, QWidget* window);
 
     void connectActions(Actions& actions, Settings& settings);
+    /// Of the present policy; null where there is none, or another policy's.
+    Shared<Evaluation> evaluation() const;
+    Shared<Attribution> attribution() const;
     void saveState(Settings& settings) const; ///< which calibration belonged to the open model
 
 Q_SIGNALS:

@@ -91,7 +91,7 @@ std::string differenceToCsv(const ModelDifference& difference)
     std::string csv = "name,name_b,type_a,type_b,shape_a,shape_b,mse,rel_error,sqnr_db,max_abs_error,mean_abs_error,"
                       "cosine,unlike,note\n";
     for (const TensorDifference& tensor : difference.tensors) {
-        csv += csvField(tensor.name) + ',' + csvField(tensor.nameB) + ',' + tensor.typeA + ',' + tensor.typeB + ',' +
+        csv += csvField(tensor.name) + ',' + csvField(tensor.nameB) + ',' + csvField(tensor.typeA) + ',' + csvField(tensor.typeB) + ',' +
                (tensor.pair.a < 0 ? "" : shapeText(tensor.rowsA, tensor.colsA)) + ',' +
                (tensor.pair.b < 0 ? "" : shapeText(tensor.rowsB, tensor.colsB));
         if (const auto& m = tensor.metrics) {

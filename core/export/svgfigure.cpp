@@ -12,6 +12,7 @@ namespace ql {
 namespace {
 
 constexpr double kWidth = 900, kHeight = 480, kRight = 24, kTop = 56, kBottom = 76;
+constexpr double kThickest = 48; ///< a bar, however few there are
 constexpr double kCharacter = 6.6; ///< width of a label's character
 
 std::string num(double value)
@@ -52,7 +53,7 @@ double tickStep(double span, int count)
 std::vector<double> ticks(const SvgFigure::Axis& axis, int count)
 {
     std::vector<double> values;
-    const double step = tickStep(axis.hi - axis.lo, count);
+    const double step = std::max(axis.whole ? 1.0 : 0.0, tickStep(axis.hi - axis.lo, count));
     for (double i = std::ceil(axis.lo / step - 1e-9); i * step <= axis.hi + step * 1e-9; ++i)
         values.push_back(i * step + 0.0); // no -0
     return values;
@@ -82,13 +83,12 @@ double SvgFigure::py(double y) const
     return kHeight - kBottom - share * (kHeight - kBottom - kTop);
 }
 
-void SvgFigure::addBars(double lo, double width, const std::vector<double>& heights, const std::string& color)
+void SvgFigure::addBars(double lo, double width, const std::vector<double>& heights, const std::string& color, double share)
 {
     for (size_t i = 0; i < heights.size(); ++i) {
-        const double left = lo + width * double(i);
-        if (heights[i] > 0 && left + width > m_x.lo && left < m_x.hi)
-            m_body += box(px(left), py(heights[i]), std::max(0.5, px(left + width) - px(left)),
-                          py(m_y.lo) - py(heights[i]), color);
+        const double left = lo + width * (double(i) + (1 - share) / 2), right = left + width * share;
+        if (heights[i] > 0 && right > m_x.lo && left < m_x.hi)
+            m_body += box(px(left), py(heights[i]), std::max(0.5, px(right) - px(left)), py(m_y.lo) - py(heights[i]), color);
     }
 }
 
@@ -150,7 +150,9 @@ void SvgFigure::addCategories(const std::vector<std::pair<std::string, double>>&
     for (const auto& [text, value] : bars)
         m_left = std::max(m_left, 16 + kCharacter * double(text.size()));
     for (size_t row = 0; row < bars.size(); ++row) {
-        const double top = py(m_y.hi - double(row)), bottom = py(m_y.hi - double(row) - 1);
+        const double slotTop = py(m_y.hi - double(row)), slotBottom = py(m_y.hi - double(row) - 1);
+        const double spare = std::max(0.0, slotBottom - slotTop - kThickest) / 2;
+        const double top = slotTop + spare, bottom = slotBottom - spare;
         m_body += box(m_left, top + 1, px(bars[row].second) - m_left, std::max(1.0, bottom - top - 2), color);
         // Labels of many thin bars would run into each other.
         if (bottom - top >= 11 || row % size_t(std::ceil(11 / (bottom - top))) == 0)

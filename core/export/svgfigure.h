@@ -16,11 +16,12 @@ public:
     struct Axis {
         std::string title; ///< with its unit
         double lo = 0, hi = 1;
+        bool whole = false; ///< counts things: no ticks between whole numbers
     };
     SvgFigure(std::string title, Axis x, Axis y, std::string caption);
 
-    /// Bars from `lo`, each `width` wide in x units.
-    void addBars(double lo, double width, const std::vector<double>& heights, const std::string& color);
+    /// Bars from `lo`, one every `width` x units, each `share` of that wide.
+    void addBars(double lo, double width, const std::vector<double>& heights, const std::string& color, double share = 1);
     void addLine(const std::vector<std::pair<double, double>>& points, const std::string& color);
     /// Vertical line over the whole height with a label at its top; labels that would overlap are left out.
     void addVertical(double x, const std::string& label, const std::string& color);

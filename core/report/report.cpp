@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/report/report.h"
 
+#include "core/policy/validation.h"
+
 #include <algorithm>
 #include <chrono>
 #include <numeric>
@@ -49,10 +51,10 @@ void addFindings(const ReportRequest& request, Report& report)
     };
     for (const std::string& warning : request.model->warnings())
         add("warning", {}, warning);
+    for (const Finding& finding : validate(request.policy, *request.model))
+        report.findings.push_back({std::string(severityName(finding.severity)), finding.tensor, finding.text});
     for (const ReportTensor& tensor : report.tensors) {
-        if (!tensor.decision.fallback.empty())
-            add("warning", tensor.info.name, tensor.decision.fallback);
-        else if (!tensor.decision.asStored && !tensor.figures.note.empty())
+        if (!tensor.decision.asStored && !tensor.figures.note.empty())
             add("warning", tensor.info.name, tensor.figures.note);
     }
     if (request.calibration && request.calibration->source().partial)

@@ -105,11 +105,17 @@ std::string errorByLayerFigure(const Report& report)
     const Cells cells(report);
     if (cells.sums.empty())
         return {};
-    double most = 0;
-    for (const ErrorMetrics& sum : cells.sums)
-        most = std::max(most, std::isfinite(sum.relativeError()) ? 100 * sum.relativeError() : 0);
-    SvgFigure figure("Relative error by layer", {"layer", -0.5, double(report.layers) - 0.5},
-                     {"relative error (%)", 0, most > 0 ? most * 1.1 : 1}, captionOf(report));
+    double most = 0, least = 1e300;
+    for (const ErrorMetrics& sum : cells.sums) {
+        if (!sum.count || !std::isfinite(sum.relativeError()))
+            continue;
+        most = std::max(most, 100 * sum.relativeError());
+        least = std::min(least, 100 * sum.relativeError());
+    }
+    // Curves that lie close together are told apart; the axis then does not begin at 0.
+    const double floor = least > 0.5 * most && most > least ? least - 0.1 * (most - least) : 0;
+    SvgFigure figure("Relative error by layer", {"layer", -0.5, double(report.layers) - 0.5, true},
+                     {"relative error (%)", floor, most > 0 ? most + 0.1 * (most - floor) : 1}, captionOf(report));
     std::vector<std::pair<std::string, std::string>> legend;
     for (size_t role = 0; role < cells.roles.size(); ++role) {
         const char* colour = kColours[role % std::size(kColours)];
@@ -146,9 +152,9 @@ std::string bitsByLayerFigure(const Report& report)
     }
     if (most == 0)
         return {};
-    SvgFigure figure("Bits per weight by layer", {"layer", -0.5, double(report.layers) - 0.5},
+    SvgFigure figure("Bits per weight by layer", {"layer", -0.5, double(report.layers) - 0.5, true},
                      {"bits per weight of the layer's matrices", 0, most * 1.1}, captionOf(report));
-    figure.addBars(-0.4, 1, bits, SvgFigure::kWeights);
+    figure.addBars(-0.5, 1, bits, SvgFigure::kWeights, 0.8);
     return figure.toSvg();
 }
 

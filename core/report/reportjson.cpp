@@ -137,7 +137,7 @@ std::string reportToCsv(const Report& report)
         const ErrorMetrics& m = tensor.figures.metrics;
         csv += csvField(tensor.info.name) + ',' + std::string(roleName(tensor.info.role)) + ',' +
                std::to_string(tensor.info.layer) + ',' + csvField(toString(tensor.info.shape)) + ',' +
-               tensor.info.typeLabel() + ',' + std::to_string(tensor.info.bytes) + ',' +
+               csvField(tensor.info.typeLabel()) + ',' + std::to_string(tensor.info.bytes) + ',' +
                csvField(tensor.decision.asStored ? "as stored" : tensor.decision.scheme.text()) + ',' +
                formatExact(m.bitsPerWeight) + ',' + std::to_string(m.bytes);
         for (const double value : {m.mse(), m.sqnrDb(), m.relativeError(), m.maxAbsError, m.meanAbsError(), m.cosine()})

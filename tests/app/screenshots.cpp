@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // screenshots [FOLDER [NAME]]: drives the window on the bundled models and saves the pictures that the README shows, at
 // 1280x800 and 1920x1080, light and dark. Run with QT_QPA_PLATFORM=offscreen.
+#include "app/exportdialog.h"
 #include "app/runcontroller.h"
 #include "app/searchcontroller.h"
 #include "support/windowdriver.h"
 #include "widgets/panels/activationspage.h"
 #include "widgets/panels/budgetpage.h"
+#include "widgets/panels/comparepage.h"
 #include "widgets/panels/kvpage.h"
 #include "widgets/panels/mappage.h"
 #include "widgets/panels/modelpage.h"
@@ -16,6 +18,7 @@
 #endif
 
 #include <QApplication>
+#include <QComboBox>
 #include <QDir>
 #include <QDockWidget>
 #include <QPixmap>
@@ -171,6 +174,42 @@ bool takeRun(const RunShot& shot, const QString& folder)
     return window.grab().save(folder + QLatin1Char('/') + QLatin1String(shot.name) + QStringLiteral(".png"));
 }
 
+bool takeCompare(QSize size, ThemeMode theme, bool all, const QString& file)
+{
+    test::WindowDriver driver(size, QApplication::applicationFilePath());
+    driver.window().setTheme(theme);
+    if (!driver.open(QStringLiteral("loupe-3m")) || !driver.select(kDown))
+        return false;
+    driver.trigger("comparePage");
+    auto* page = driver.window().findChild<ComparePage*>();
+    page->setOperand(ComparePage::A, {CompareOperand::Kind::Scheme, QStringLiteral("int4,tensor")});
+    page->setOperand(ComparePage::B, {CompareOperand::Kind::Scheme, QStringLiteral("nf4,tensor")});
+    if (all)
+        page->setOperand(ComparePage::A, {CompareOperand::Kind::CurrentPolicy, {}});
+    Q_EMIT page->operandsChanged();
+    page->setAllTensors(all);
+    if (!driver.settle(60000))
+        return false;
+    QTest::qWait(150);
+    return driver.window().grab().save(file);
+}
+
+bool takeExport(ThemeMode theme, const QString& file)
+{
+    test::WindowDriver driver(kSmall, QApplication::applicationFilePath());
+    driver.window().setTheme(theme);
+    if (!driver.open(QStringLiteral("loupe-3m")))
+        return false;
+    driver.trigger("exportModel");
+    driver.settle();
+    auto* sheet = driver.window().findChild<ExportDialog*>();
+    auto* format = sheet->findChild<QComboBox*>();
+    format->setCurrentIndex(format->findData(int(ExportFormat::Gguf)));
+    driver.settle();
+    QTest::qWait(150);
+    return sheet->grab().save(file);
+}
+
 bool takeWelcome(QSize size, ThemeMode theme, const QString& file)
 {
     test::WindowDriver driver(size, QApplication::applicationFilePath());
@@ -208,6 +247,14 @@ int main(int argc, char** argv)
         const bool taken = takeRun(shot, target);
         std::printf("%s %s\n", taken ? "saved " : "FAILED", shot.name);
         failures += !taken;
+    }
+    if (wanted("compare")) {
+        failures += !takeCompare(kSmall, ThemeMode::Light, false, target + "/compare-light.png");
+        failures += !takeCompare(kLarge, ThemeMode::Dark, true, target + "/compare-dark.png");
+    }
+    if (wanted("export")) {
+        failures += !takeExport(ThemeMode::Light, target + "/export-light.png");
+        failures += !takeExport(ThemeMode::Dark, target + "/export-dark.png");
     }
     if (wanted("welcome")) {
         failures += !takeWelcome(kSmall, ThemeMode::Light, target + "/welcome-light.png");
