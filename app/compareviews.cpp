@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/compareviews.h"
 
+#include "core/calibration/importance.h"
 #include "core/calibration/outputerror.h"
 #include "core/policy/policydiff.h"
 #include "core/policy/presets.h"
@@ -23,16 +24,26 @@ QString fromText(const std::string& text)
     return QString::fromStdString(text);
 }
 
-/// What a job needs to carry out a scheme, clip=output resolved.
+/// What a job needs to carry out a scheme as the calibration wants it.
 struct SchemeWork {
+    SchemeWork(const Model& model, int index, TensorView plain, std::shared_ptr<Backend> device,
+               std::shared_ptr<const Calibration> known, std::shared_ptr<ThreadPool> threads)
+        : backend(std::move(device)), calibration(std::move(known)), pool(std::move(threads)),
+          tensor(model.tensors()[size_t(index)].name),
+          view(weightedView(std::move(plain), calibration.get(), tensor))
+    {
+    }
+
     std::shared_ptr<Backend> backend;
     std::shared_ptr<const Calibration> calibration;
     std::shared_ptr<ThreadPool> pool;
-    TensorView view;
     std::string tensor;
+    TensorView view;
 
     Result<Scheme> resolved(const Scheme& scheme, const JobControl& job) const
     {
+        if (scheme.clip != ClipMethod::Output)
+            return weighable(scheme, view);
         const InputStatistics* input = calibration ? calibration->find(tensor) : nullptr;
         return resolveOutputClip(*backend, view, scheme, input, *pool, job);
     }
@@ -81,7 +92,9 @@ void CompareViews::setBackend(const std::shared_ptr<Backend>& backend)
 void CompareViews::setCalibration(const std::shared_ptr<const Calibration>& calibration)
 {
     m_calibration = calibration;
-    std::erase_if(m_errors, [](const auto& entry) { return entry.first.second.clip == ClipMethod::Output; });
+    std::erase_if(m_errors, [](const auto& entry) {
+        return entry.first.second.clip == ClipMethod::Output || entry.first.second.importance;
+    });
     m_stale = true;
     update();
 }
@@ -295,8 +308,8 @@ void CompareViews::ask(Side side)
             m_page->setResult(side, kept, nullptr, bytes);
             return;
         }
-        SchemeWork carried{m_backend, m_calibration, m_pool, m_session->model()->view(m_tensor).value(),
-                           m_session->model()->tensors()[size_t(m_tensor)].name};
+        SchemeWork carried(*m_session->model(), m_tensor, m_session->model()->view(m_tensor).value(), m_backend,
+                           m_calibration, m_pool);
         work = [carried = std::move(carried), scheme = decision.scheme,
                 whole = m_distribution](const JobControl& job) -> Result<Shared<Quantization>> {
             QL_TRY(const Scheme resolved, carried.resolved(scheme, job));
@@ -378,7 +391,7 @@ std::function<Result<double>(const JobControl&)> CompareViews::errorWork(const M
     const auto view = m_session->model()->view(tensor);
     if (!view.ok())
         return [error = view.error()](const JobControl&) -> Result<double> { return error; };
-    SchemeWork carried{m_backend, m_calibration, m_pool, *view, m_session->model()->tensors()[size_t(tensor)].name};
+    SchemeWork carried(*m_session->model(), tensor, *view, m_backend, m_calibration, m_pool);
     return [carried = std::move(carried), scheme = meaning.decisions[size_t(tensor)].scheme](
                const JobControl& job) -> Result<double> {
         QL_TRY(const Scheme resolved, carried.resolved(scheme, job));

@@ -1,26 +1,52 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // quantloupe-cli plan: sizes, fallbacks and warnings of an export that is not written.
+#include "app/backends.h"
 #include "app/cli/exportoptions.h"
 #include "app/cli/options.h"
 #include "app/cli/table.h"
+#include "app/resources.h"
 #include "core/base/format.h"
-#include "core/export/exporter.h"
+#include "core/export/exportestimate.h"
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <filesystem>
 #include <ostream>
 
 namespace ql::cli {
 namespace {
 
-void printJson(const ExportPlan& plan, std::ostream& out)
+/// What a plan alone does not tell.
+struct Outlook {
+    std::string target;
+    uint64_t freeBytes = 0;
+    double seconds = 0; ///< of work, estimated
+    std::string device;
+};
+
+/// Room where `target` would lie, in the first of its folders that is there.
+uint64_t freeBytesAt(const std::string& target)
+{
+    std::error_code failure;
+    std::filesystem::path folder = std::filesystem::absolute(target, failure).parent_path();
+    while (!std::filesystem::exists(folder, failure) && folder.has_relative_path())
+        folder = folder.parent_path();
+    const auto room = std::filesystem::space(folder, failure);
+    return failure ? 0 : uint64_t(room.available);
+}
+
+void printJson(const ExportPlan& plan, const Outlook& outlook, std::ostream& out)
 {
     nlohmann::ordered_json json;
     json["format"] = exportFormatName(plan.format);
     json["file_bytes"] = plan.fileBytes;
     json["quantized_bytes"] = plan.quantizedBytes;
     json["bits_per_weight"] = plan.bitsPerWeight;
+    json["free_bytes"] = outlook.freeBytes;
+    json["estimated_seconds"] = outlook.seconds;
+    json["device"] = outlook.device;
     json["warnings"] = plan.warnings;
     json["tensors"] = nlohmann::ordered_json::array();
     for (const PlanEntry& entry : plan.entries) {
@@ -39,7 +65,7 @@ void printJson(const ExportPlan& plan, std::ostream& out)
     out << json.dump(1) << '\n';
 }
 
-void printText(const ExportPlan& plan, std::ostream& out)
+void printText(const ExportPlan& plan, const Outlook& outlook, std::ostream& out)
 {
     Table table({{"name"}, {"scheme"}, {"bits/weight", true}, {"from bytes", true}, {"to bytes", true}, {"because"}});
     for (const PlanEntry& entry : plan.entries) {
@@ -51,6 +77,15 @@ void printText(const ExportPlan& plan, std::ostream& out)
     table.print(out);
     out << (plan.folder ? "\nfolder: " : "\nfile: ") << plan.fileBytes << " bytes (" << formatBytes(plan.fileBytes) << "); packed by its schemes: "
         << formatBytes(plan.quantizedBytes) << ", " << formatSignificant(plan.bitsPerWeight) << " bits/weight\n";
+    out << "free at " << outlook.target << ": " << formatBytes(outlook.freeBytes) << "; about "
+        << formatDuration(outlook.seconds) << " of work on " << outlook.device
+        << " (estimated from a sample; a slow disk adds to it)\n";
+    const auto fallbacks = std::count_if(plan.entries.begin(), plan.entries.end(),
+                                         [](const PlanEntry& entry) { return !entry.decision.fallback.empty(); });
+    if (fallbacks > 0)
+        out << "fallbacks: " << fallbacks << " tensors are not as asked (--no-fallback refuses them)\n";
+    if (outlook.freeBytes <= plan.fileBytes)
+        out << "warning: there is not enough room at " << outlook.target << '\n';
     for (const std::string& warning : plan.warnings)
         out << "warning: " << warning << '\n';
     for (const PlanEntry& entry : plan.entries) {
@@ -66,6 +101,8 @@ int runPlan(const QStringList& arguments, Context& context)
     Options options("plan");
     options.positional("MODEL", "file or folder").flag("json", "one JSON document on stdout")
         .value("scheme", "S", "one scheme for every weight matrix").value("policy", "FILE", "a policy file")
+        .value("out", "PATH", "where it would be written, for the room there; here without it", ".")
+        .value("device", "D", "auto, cpu, opencl or a device id; for the estimate of time", "auto")
         .flag("no-fallback", "fail where a scheme does not fit its tensor or the format");
     describeExport(options);
     if (const auto code = begin(options, arguments, context))
@@ -89,7 +126,16 @@ int runPlan(const QStringList& arguments, Context& context)
         return fail(context, plan.error());
     if (const Status refused = options.has("no-fallback") ? refuseFallbacks(*plan) : Status(); !refused.ok())
         return fail(context, refused.error());
-    options.has("json") ? printJson(*plan, context.out) : printText(*plan, context.out);
+    Backends backends(context.program.toStdString(), kernelCacheFolder());
+    const auto device = backends.choose(options.text("device"));
+    if (!device.ok())
+        return fail(context, device.error());
+    const auto seconds = estimateExport(*device->backend, **model, *decisions, *plan, {context.stop, {}});
+    if (!seconds.ok())
+        return fail(context, seconds.error());
+    const std::string target = options.text("out");
+    const Outlook outlook{target, freeBytesAt(target), *seconds, device->backend->info().name};
+    options.has("json") ? printJson(*plan, outlook, context.out) : printText(*plan, outlook, context.out);
     return 0;
 }
 

@@ -37,6 +37,7 @@ Scheme withoutCalibration(Scheme scheme)
 {
     if (scheme.clip == ClipMethod::Output)
         scheme.clip = ClipMethod::Mse;
+    scheme.importance = false;
     return scheme;
 }
 

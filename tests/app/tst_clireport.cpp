@@ -110,6 +110,19 @@ private Q_SLOTS:
         QVERIFY(document.at("evaluation").at("kl").at("value").get<double>() >= 0);
     }
 
+    void aPlanTellsRoomAndTime()
+    {
+        const Run result = run({"plan", kModel, "--scheme", "int4", "--as", "gguf", "--device", "cpu", "--out",
+                                m_folder.filePath("not/there/yet.gguf"), "--json"});
+        QVERIFY2(result.code == 0, result.err.c_str());
+        const json document = json::parse(result.out);
+        QVERIFY(document.at("free_bytes").get<uint64_t>() > 0);
+        QVERIFY(document.at("estimated_seconds").get<double>() > 0);
+        const Run text = run({"plan", kModel, "--scheme", "int4", "--as", "gguf", "--device", "cpu"});
+        QVERIFY(text.out.find("estimated from a sample") != std::string::npos);
+        QVERIFY(text.out.find("fallbacks: 28 tensors") != std::string::npos);
+    }
+
     void mistakesGetOneLine_data()
     {
         QTest::addColumn<QStringList>("arguments");
