@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/compareviews.h"
 
-#include "core/calibration/importance.h"
 #include "core/calibration/outputerror.h"
 #include "core/policy/policydiff.h"
 #include "core/policy/presets.h"
@@ -30,7 +29,7 @@ struct SchemeWork {
                std::shared_ptr<const Calibration> known, std::shared_ptr<ThreadPool> threads)
         : backend(std::move(device)), calibration(std::move(known)), pool(std::move(threads)),
           tensor(model.tensors()[size_t(index)].name),
-          view(weightedView(std::move(plain), calibration.get(), tensor))
+          view(std::move(plain))
     {
     }
 
@@ -43,7 +42,7 @@ struct SchemeWork {
     Result<Scheme> resolved(const Scheme& scheme, const JobControl& job) const
     {
         if (scheme.clip != ClipMethod::Output)
-            return weighable(scheme, view);
+            return scheme;
         const InputStatistics* input = calibration ? calibration->find(tensor) : nullptr;
         return resolveOutputClip(*backend, view, scheme, input, *pool, job);
     }
@@ -92,9 +91,7 @@ void CompareViews::setBackend(const std::shared_ptr<Backend>& backend)
 void CompareViews::setCalibration(const std::shared_ptr<const Calibration>& calibration)
 {
     m_calibration = calibration;
-    std::erase_if(m_errors, [](const auto& entry) {
-        return entry.first.second.clip == ClipMethod::Output || entry.first.second.importance;
-    });
+    std::erase_if(m_errors, [](const auto& entry) { return entry.first.second.clip == ClipMethod::Output; });
     m_stale = true;
     update();
 }

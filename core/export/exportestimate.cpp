@@ -37,7 +37,6 @@ Scheme withoutCalibration(Scheme scheme)
 {
     if (scheme.clip == ClipMethod::Output)
         scheme.clip = ClipMethod::Mse;
-    scheme.importance = false;
     return scheme;
 }
 

@@ -9,7 +9,7 @@ namespace ql {
 
 /// Seconds of work: quantizing at the measured rate of every scheme (one sample of each), copying, checksums and
 /// reading back. Waiting for a disk slower than that comes on top. Takes well under a second per scheme; writes nothing.
-/// What needs a calibration counts as what comes near: clip=output as clip=mse, weighted searches as plain ones.
+/// What needs a calibration counts as what comes near: clip=output as clip=mse.
 Result<double> estimateExport(Backend& backend, const Model& model, const std::vector<Decision>& decisions,
                               const ExportPlan& plan, const JobControl& job);
 

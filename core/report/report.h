@@ -61,7 +61,7 @@ struct ReportRequest {
     int grids = 4;                                  ///< how many of the worst weights get a picture
 };
 
-/// Measures every tensor. Errors as Policy::resolve, resolveCalibrated, measureModel and addOutputErrors.
+/// Measures every tensor. Errors as Policy::resolve, resolveOutputClips, measureModel and addOutputErrors.
 Result<Report> makeReport(Backend& backend, const ReportRequest& request, ThreadPool& pool, const JobControl& job);
 
 /// One page without references to anything outside it: tables that sort with a few lines of script and read without,

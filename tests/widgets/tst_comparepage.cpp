@@ -65,8 +65,8 @@ class TestComparePage : public QObject
     }
     static std::vector<TensorChange> changes()
     {
-        return {{3, "blk.0.q", "int4", "int8", 1'000'000, 2'000'000, {}, {}},
-                {7, "blk.1.q", "int4", "nf4", 3'000'000, 2'500'000, 0.1, 0.05}};
+        return {{3, "blk.0.q", "int4", "int8", 10'000'000, 20'000'000, {}, {}},
+                {7, "blk.1.q", "int4", "nf4", 30'000'000, 25'000'000, 0.1, 0.05}};
     }
     void showBoth(ComparePage& page)
     {
@@ -82,7 +82,7 @@ private Q_SLOTS:
         ChangesModel model;
         QAbstractItemModelTester tester(&model);
         model.setChanges(changes());
-        QCOMPARE(cell(model, 0, ChangesModel::SizeColumn), QStringLiteral("+1.00"));
+        QCOMPARE(cell(model, 0, ChangesModel::SizeColumn), QStringLiteral("+10.0"));
         QCOMPARE(model.headerData(ChangesModel::SizeColumn, Qt::Horizontal).toString(), QStringLiteral("Δ size (MB)"));
         QCOMPARE(cell(model, 0, ChangesModel::ErrorColumn), QStringLiteral("…"));
         QCOMPARE(cell(model, 1, ChangesModel::ErrorFromColumn), QStringLiteral("10.0"));
@@ -97,7 +97,7 @@ private Q_SLOTS:
         sorted.setSourceModel(&model);
         sorted.setSortRole(ChangesModel::SortRole);
         sorted.sort(ChangesModel::SizeColumn);
-        QCOMPARE(cell(sorted, 0, 0), QStringLiteral("blk.1.q")); // −0.5 MB comes before +1 MB
+        QCOMPARE(cell(sorted, 0, 0), QStringLiteral("blk.1.q")); // −5 MB comes before +10 MB
     }
 
     void figuresShowTheirDifference()
