@@ -133,7 +133,7 @@ ExportDialog::ExportDialog(std::shared_ptr<const Model> model, std::vector<Decis
     connect(buttons, &QDialogButtonBox::accepted, this, &QDialog::accept);
     connect(buttons, &QDialogButtonBox::rejected, this, &QDialog::reject);
     connectInputs();
-    resize(880, 620);
+    resize(1000, 640);
     formatChanged();
 }
 
@@ -183,8 +183,8 @@ void ExportDialog::buildTable()
     m_filter->setSortRole(PlanModel::SortRole);
     m_table->setAccessibleName(tr("What becomes of every tensor"));
     m_table->setModel(m_filter);
-    m_table->setWidths({36, 20, 10, 10, 8, 30}, PlanModel::RemarksColumn);
-    m_table->setTextElideMode(Qt::ElideMiddle);
+    m_table->setWidths({28, 13, 10, 9, 8, 30}, PlanModel::RemarksColumn);
+    m_table->setTextElideMode(Qt::ElideRight);
     m_table->setSortingEnabled(true);
     m_table->horizontalHeader()->setSortIndicator(-1, Qt::AscendingOrder);
     m_table->setEmptyText(tr("No fallbacks and no warnings."));
@@ -289,7 +289,7 @@ void ExportDialog::refresh()
 void ExportDialog::showPlan(const ExportPlan& plan)
 {
     m_remarks->setVisible(m_plan->remarkable() > 0);
-    m_remarks->setText(tr("Only the %n tensor(s) with remarks", nullptr, m_plan->remarkable()));
+    m_remarks->setText(tr("Only tensors with remarks (%1)").arg(m_plan->remarkable()));
     if (m_plan->remarkable() == 0)
         m_remarks->setChecked(false);
     QStringList lines;
@@ -335,8 +335,10 @@ void ExportDialog::refuse(const QString& why)
 
 void ExportDialog::setEstimate(std::optional<double> seconds, const QString& device, const QString& why)
 {
-    m_estimate->setText(seconds ? tr("About %1 of work on %2, estimated from a sample; a slow disk adds to it.")
-                                      .arg(QString::fromStdString(formatDuration(*seconds)), device)
+    const QString time = seconds && *seconds < 1 ? tr("Less than a second")
+                         : seconds              ? tr("About %1").arg(QString::fromStdString(formatDuration(*seconds)))
+                                                : QString();
+    m_estimate->setText(seconds ? tr("%1 of work on %2, estimated from a sample; a slow disk adds to it.").arg(time, device)
                                 : why);
 }
 

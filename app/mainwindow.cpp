@@ -11,6 +11,7 @@
 #include "app/policyviews.h"
 #include "app/runviews.h"
 #include "app/searchviews.h"
+#include "app/snapshotviews.h"
 #include "core/base/format.h"
 #include "widgets/models/layersmodel.h"
 #include "widgets/panels/activationspage.h"
@@ -103,6 +104,15 @@ MainWindow::MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Setti
                                ? QStandardPaths::writableLocation(QStandardPaths::AppLocalDataLocation) + QStringLiteral("/journal")
                                : journalFolder;
     m_policy = new PolicyViews(m_session, m_jobs, m_look, {m_rules, m_history, m_clips, m_bar}, folder, this);
+    const auto snapshots = [this] {
+        std::vector<std::pair<QString, Policy>> named;
+        for (const Snapshot& snapshot : m_policy->snapshots()->all().all())
+            named.emplace_back(snapshot.name, snapshot.policy);
+        return named;
+    };
+    m_compareViews->setSnapshots(snapshots);
+    connect(&m_policy->snapshots()->all(), &Snapshots::changed, this,
+            [this, snapshots] { m_compareViews->setSnapshots(snapshots); });
     m_exports = new ExportController(m_session, m_jobs, backends->threadPool(), this);
     m_devices = new DeviceController(m_jobs, backends, m_chip, this);
     connect(m_devices, &DeviceController::backendChanged, this, [this, backends] {

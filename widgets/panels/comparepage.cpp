@@ -285,7 +285,7 @@ void ComparePage::Private::showSummary()
         for (const TensorChange& change : changes->changes())
             bytes += double(change.bytesTo) - double(change.bytesFrom);
         const ColumnUnit unit = bytesUnit(std::fabs(bytes));
-        text = tr("%n tensor(s) differ", nullptr, changes->rowCount());
+        text = tr("Tensors that differ: %1").arg(changes->rowCount());
         if (bytes != 0)
             text += tr(", B %1 %2").arg(signedNumberText(bytes / unit.divisor), unit.name);
         if (!note.isEmpty())
