@@ -183,7 +183,7 @@ void ExportDialog::buildTable()
     m_filter->setSortRole(PlanModel::SortRole);
     m_table->setAccessibleName(tr("What becomes of every tensor"));
     m_table->setModel(m_filter);
-    m_table->setWidths({28, 13, 10, 9, 8, 30}, PlanModel::RemarksColumn);
+    m_table->setWidths({34, 13, 9, 9, 7, 30}, PlanModel::RemarksColumn);
     m_table->setTextElideMode(Qt::ElideRight);
     m_table->setSortingEnabled(true);
     m_table->horizontalHeader()->setSortIndicator(-1, Qt::AscendingOrder);

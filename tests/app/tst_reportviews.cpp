@@ -36,11 +36,19 @@ class TestReportViews : public QObject
 {
     Q_OBJECT
 
+    std::unique_ptr<test::WindowDriver> m_driver; ///< one window for all; every test leaves the policy as it was
+
 private Q_SLOTS:
+    void initTestCase()
+    {
+        m_driver = std::make_unique<test::WindowDriver>();
+        QVERIFY(m_driver->open(kModel));
+    }
+    void cleanupTestCase() { m_driver.reset(); }
+
     void theComparePageFollowsTheSelection()
     {
-        test::WindowDriver driver;
-        QVERIFY(driver.open(kModel));
+        test::WindowDriver& driver = *m_driver;
         QVERIFY(driver.select(kQuery));
         driver.trigger("comparePage");
         auto* page = driver.window().findChild<ComparePage*>();
@@ -62,10 +70,10 @@ private Q_SLOTS:
 
     void aChangeBecomesThePolicys()
     {
-        test::WindowDriver driver;
-        QVERIFY(driver.open(kModel));
+        test::WindowDriver& driver = *m_driver;
         driver.trigger("comparePage");
         auto* page = driver.window().findChild<ComparePage*>();
+        page->setOperand(ComparePage::A, {CompareOperand::Kind::CurrentPolicy, {}});
         page->setOperand(ComparePage::B, {CompareOperand::Kind::Scheme, "int8,channel"});
         Q_EMIT page->operandsChanged();
         QVERIFY(driver.settle());
@@ -87,8 +95,7 @@ private Q_SLOTS:
 
     void anotherFileIsComparedValueByValue()
     {
-        test::WindowDriver driver;
-        QVERIFY(driver.open(kModel));
+        test::WindowDriver& driver = *m_driver;
         QVERIFY(driver.select(kQuery));
         driver.trigger("comparePage");
         auto* page = driver.window().findChild<ComparePage*>();
@@ -108,8 +115,7 @@ private Q_SLOTS:
 
     void aReportIsWritten()
     {
-        test::WindowDriver driver;
-        QVERIFY(driver.open(kModel));
+        test::WindowDriver& driver = *m_driver;
         auto* exports = driver.window().findChild<ExportController*>();
         QSignalSpy finished(exports, &ExportController::finished), failed(exports, &ExportController::failed);
         const QString path = driver.folder().filePath("report.html");
@@ -125,8 +131,7 @@ private Q_SLOTS:
 
     void theSheetSaysWhatWouldBeWritten()
     {
-        test::WindowDriver driver;
-        QVERIFY(driver.open(kModel));
+        test::WindowDriver& driver = *m_driver;
         driver.trigger("exportModel");
         auto* sheet = driver.window().findChild<ExportDialog*>();
         QVERIFY(sheet);

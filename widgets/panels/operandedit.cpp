@@ -94,7 +94,7 @@ void OperandEdit::show()
     // Beside a scheme the button is only the way to something else.
     m_button->setSizePolicy(scheme ? QSizePolicy::Fixed : QSizePolicy::Ignored, QSizePolicy::Fixed);
     m_button->setMinimumWidth(scheme ? 0 : 90);
-    m_button->setText(scheme ? tr("Scheme") : m_operand.label());
+    m_button->setText((scheme ? tr("Scheme") : m_operand.label()) + QStringLiteral(" ▾"));
     m_button->setToolTip(m_operand.kind == Kind::PolicyFile || m_operand.kind == Kind::ModelFile ? m_operand.text
                                                                                                   : m_operand.label());
     if (scheme && m_scheme->text() != m_operand.text)
