@@ -45,12 +45,12 @@ Status exportPart(CheckpointWriter& writer, const Model& model, const Checkpoint
     for (const CheckpointShard& shard : layout.shards)
         bytes += shard.part == options.part ? shard.file.fileBytes() : 0;
     QL_CHECK(openSharedFolder(target, sourcesOf(model), bytes));
-    AtomicFile::sweep(target);
     const CheckpointParts parts(layout, options.parts, target);
     const auto side = [&](const SideFile& file) { return writer.writeSideFile(file, target); };
     if (options.merge)
         return parts.merge(side);
     QL_CHECK(parts.check());
+    parts.sweep(options.part);
     for (const CheckpointShard& shard : layout.shards) {
         if (shard.part == options.part)
             QL_CHECK(writer.writeShard(shard, parts.pathOf(shard)));

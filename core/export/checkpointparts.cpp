@@ -63,6 +63,11 @@ Status CheckpointParts::check() const
     return {};
 }
 
+void CheckpointParts::sweep(int part) const
+{
+    AtomicFile::sweep(m_folder, "." + partName(part, m_parts) + ".");
+}
+
 Status CheckpointParts::finish(int part) const
 {
     nlohmann::json marker{{"layout", m_layout.digest()}, {"part", part}, {"parts", m_parts}};

@@ -20,6 +20,8 @@ public:
     /// InvalidArgument when the folder holds parts of another export, CannotWrite when it is complete already.
     Status check() const;
     std::string pathOf(const CheckpointShard& shard) const; ///< while it is a part
+    /// Removes what a killed process of this part left behind.
+    void sweep(int part) const;
     /// Says that all shards of `part` are there.
     Status finish(int part) const;
     std::vector<int> missing() const;

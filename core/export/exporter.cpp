@@ -311,7 +311,8 @@ Status exportModel(Backend& backend, const Model& model, const std::vector<Decis
                    const ExportOptions& options, const std::string& target, const JobControl& job)
 {
     QL_CHECK(model.checkUnchanged());
-    AtomicFile::sweep(folderOfPath(target));
+    if (options.part == 0 && !options.merge)
+        AtomicFile::sweep(folderOfPath(target));
     if (exportsFolder(options.format))
         return exportCheckpoint(backend, model, decisions, options, target, job);
     QL_CHECK(refuseParts(options));

@@ -186,12 +186,13 @@ Status AtomicFile::commit(const std::function<Status(const std::string& temporar
     return {};
 }
 
-int AtomicFile::sweep(const std::string& folder)
+int AtomicFile::sweep(const std::string& folder, std::string_view what)
 {
     int removed = 0;
     std::error_code error;
     for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-        if (!isTemporaryName(it->path().filename().string()))
+        const std::string name = it->path().filename().string();
+        if (!isTemporaryName(name) || name.find(what) == std::string::npos)
             continue;
         const std::string path = it->path().string();
         const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

@@ -39,7 +39,8 @@ public:
     Status commit(const std::function<Status(const std::string& temporaryPath)>& verify = {});
 
     /// Removes temporaries, files and folders, that a killed process left in `folder` (their owner no longer runs).
-    static int sweep(const std::string& folder);
+    /// Only those whose name contains `what`, where other machines with locks of their own write into the folder, too.
+    static int sweep(const std::string& folder, std::string_view what = {});
 
 private:
     AtomicFile() = default;

@@ -138,8 +138,10 @@ Status AtomicFolder::createTemporary()
         m_descriptor = open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         // The lock tells a sweep that the owner lives; one may have come between creating and locking.
         struct stat mine = {}, named = {};
-        if (m_descriptor >= 0 && flock(m_descriptor, LOCK_EX) == 0 && fstat(m_descriptor, &mine) == 0 &&
-            stat(name.c_str(), &named) == 0 && sameFile(mine, named))
+        // Where there are no locks, no sweep takes one either.
+        const bool locked = m_descriptor >= 0 && flock(m_descriptor, LOCK_EX) == 0;
+        if (m_descriptor >= 0 && fstat(m_descriptor, &mine) == 0 &&
+            (!locked || (stat(name.c_str(), &named) == 0 && sameFile(mine, named))))
             return {};
         if (m_descriptor >= 0)
             close(std::exchange(m_descriptor, -1));

@@ -126,6 +126,12 @@ private Q_SLOTS:
         QVERIFY(fs::exists(path + "/part-2-of-3.json") && !fs::exists(path + "/config.json"));
         QCOMPARE(codeOf(write(part(1, parts), path)), std::string("ok"));
         QCOMPARE(codeOf(write(part(1, 2), path)), std::string("InvalidArgument"));
+        const std::string dead = "/.model-00001-of-00002.safetensors.part-";
+        for (const char* other : {"2", "3"})
+            QVERIFY(writeFileAtomically(path + dead + other + "-of-3.quantloupe-abcdef.part", "left behind").ok());
+        QCOMPARE(codeOf(write(part(2, parts), path)), std::string("ok")); // again; only its own leftovers go
+        QVERIFY(!fs::exists(path + dead + "2-of-3.quantloupe-abcdef.part"));
+        QVERIFY(fs::exists(path + dead + "3-of-3.quantloupe-abcdef.part"));
         const auto before = contentOf(path);
         QVERIFY(std::all_of(before.begin(), before.end(), [](const auto& file) { return file.first.find("part-") != std::string::npos; }));
         QCOMPARE(codeOf(write(part(3, parts), path)), std::string("ok")); // the last one merges
