@@ -113,6 +113,7 @@ MainWindow::MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Setti
     m_compareViews->setSnapshots(snapshots);
     connect(&m_policy->snapshots()->all(), &Snapshots::changed, this,
             [this, snapshots] { m_compareViews->setSnapshots(snapshots); });
+    m_searchViews->setSnapshots(&m_policy->snapshots()->all());
     m_exports = new ExportController(m_session, m_jobs, backends->threadPool(), this);
     m_devices = new DeviceController(m_jobs, backends, m_chip, this);
     connect(m_devices, &DeviceController::backendChanged, this, [this, backends] {

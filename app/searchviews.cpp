@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/searchviews.h"
 
+#include "app/snapshots.h"
 #include "core/policy/presets.h"
 #include "widgets/panels/budgetpage.h"
 #include "widgets/panels/evaluatepage.h"
@@ -71,6 +72,13 @@ void SearchViews::showAvailable()
     m_page->setUnavailable(m_search->unavailable());
 }
 
+void SearchViews::setSnapshots(const Snapshots* snapshots)
+{
+    m_snapshots = snapshots;
+    connect(snapshots, &Snapshots::changed, this, &SearchViews::collectReferences);
+    collectReferences();
+}
+
 void SearchViews::setVisible(bool visible)
 {
     m_search->setActive(visible);
@@ -96,6 +104,8 @@ void SearchViews::collectReferences()
     add(tr("now"), m_session->policy());
     for (const auto& [label, policy] : m_files)
         add(label, policy);
+    for (const Snapshot& snapshot : m_snapshots ? m_snapshots->all() : std::vector<Snapshot>())
+        add(snapshot.name, snapshot.policy);
     for (const Preset& preset : presets()) {
         const auto policy = m_session->model() ? presetPolicy(preset.id, *m_session->model()) : Result<Policy>(Policy());
         const bool aboutWeights = policy.ok() && policy->activations == ActivationPolicy() && policy->kvCache == KvPolicy();

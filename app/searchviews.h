@@ -11,6 +11,7 @@ namespace ql {
 class BudgetPage;
 class EvaluatePage;
 class LayersPanel;
+class Snapshots;
 
 class SearchViews : public QObject
 {
@@ -23,6 +24,7 @@ public:
     };
     SearchViews(Session* session, SearchController* search, RunController* run, const Views& views, QWidget* window);
 
+    void setSnapshots(const Snapshots* snapshots); ///< points beside the front; outlive this
     void setVisible(bool visible); ///< policy edits are followed while the page is seen
     /// A policy beside the front; the file's name is its label.
     void addPolicy(const QString& path);
@@ -48,6 +50,7 @@ private:
     EvaluatePage* m_evaluate;
     LayersPanel* m_table;
     QWidget* m_window;
+    const Snapshots* m_snapshots = nullptr;
     std::vector<std::pair<QString, Policy>> m_files; ///< added by hand
     std::vector<size_t> m_marks;                     ///< reference of every point
 };

@@ -3,6 +3,7 @@
 // The budget search of the window on the bundled model: measuring, budgets that move, locks, sharing, references,
 // adopting, calibrations that come and go, cancelling.
 #include "app/searchviews.h"
+#include "app/snapshots.h"
 #include "core/quant/schemetable.h"
 #include "core/search/candidates.h"
 #include "support/windowdriver.h"
@@ -198,9 +199,22 @@ private Q_SLOTS:
         QVERIFY(saved.save(path.toStdString()).ok());
         f.window.findChild<SearchViews*>()->addPolicy(path);
         QVERIFY(f.driver.settle());
-        const auto six = std::find_if(references.begin(), references.end(), [](const auto& r) { return r.label == "six bits"; });
+        const auto find = [&] {
+            return std::find_if(references.begin(), references.end(), [](const auto& r) { return r.label == "six bits"; });
+        };
+        auto six = find();
         QVERIFY(six != references.end() && six->cost);
         QCOMPARE(six->cost->bytes, f.search->search()->problem().largestBytes());
+        Snapshots* snapshots = f.window.findChild<Snapshots*>();
+        snapshots->add("five bits", {}, [] {
+            Policy policy;
+            policy.defaultScheme = scheme("int5,group=64");
+            return policy;
+        }());
+        QVERIFY(f.driver.settle());
+        const auto five = std::find_if(references.begin(), references.end(), [](const auto& r) { return r.label == "five bits"; });
+        QVERIFY(five != references.end() && five->cost && five->cost->error > 0);
+        six = find(); // the list was made anew
         // A click adopts it.
         const int mark = int(six - references.begin());
         QTest::qWait(50);
