@@ -162,7 +162,7 @@ private:
             addGrouped(Finding::Warning, group, tensors, "");
         for (const auto& [group, tensors] : ragged)
             addGrouped(Finding::Warning, group, tensors,
-                       ": the last group of a row is shorter, which GPTQ, AWQ, compressed-tensors and MLX files cannot hold");
+                       "; GPTQ, AWQ, compressed-tensors and MLX hold no shorter last group");
     }
 
     void addGrouped(Finding::Severity severity, const Group& group, const std::vector<int>& tensors, const std::string& tail)

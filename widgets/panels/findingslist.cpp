@@ -65,7 +65,7 @@ void FindingsList::setFindings(const std::vector<Finding>& findings)
     if (const int n = counts[Finding::Note]; n > 0)
         parts << (n == 1 ? tr("1 note") : tr("%1 notes").arg(n));
     m_caption->setText(parts.join(QStringLiteral(", ")));
-    m_list->setMaximumHeight(m_list->fontMetrics().lineSpacing() * 2 * std::min(kMostLines, std::max(1, int(findings.size()))) +
+    m_list->setFixedHeight(m_list->fontMetrics().lineSpacing() * 2 * std::min(kMostLines, std::max(1, int(findings.size()))) +
                              2 * theme::kSpacing);
     setVisible(!findings.empty());
 }
