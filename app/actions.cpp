@@ -87,6 +87,8 @@ constexpr Row kRows[] = {
     {"policy", "compareClips", T("&Compare clip methods…"), "Ctrl+M"},
     {"policy", "takeSnapshot", T("Take a &snapshot…"), "Ctrl+Alt+N", "history"},
     {"policy", "comparePolicy", T("Compare with a &policy or checkpoint…"), "Ctrl+Alt+D", "compare"},
+    {"policy", "importRecipe", T("I&mport recipe…"), "", "open"},
+    {"policy", "exportRecipe", T("&Export recipe…"), "", "export"},
     {"policy", nullptr, nullptr},
     {"tools", "devices", T("&Devices…"), "Ctrl+D", "device"},
     {"tools", "shortcuts", T("&Shortcuts…")},

@@ -298,7 +298,7 @@ void MainWindow::modelChanged()
     const auto& model = m_session->model();
     m_bar->hidePast(); // about the model before, or an attempt that has now succeeded
     m_stack->setCurrentWidget(model ? static_cast<QWidget*>(m_tabs) : m_welcome);
-    for (const char* id : {"closeModel", "exportModel", "exportMetrics", "exportReport", "exportPlot", "copyPlot", "copyScheme", "filter",
+    for (const char* id : {"closeModel", "exportModel", "importRecipe", "exportRecipe", "exportMetrics", "exportReport", "exportPlot", "copyPlot", "copyScheme", "filter",
                            "modelInfo", "nextTensor", "previousTensor", "wholeTensor", "lock", "resetTensor",
                            "ruleFromSelection", "takeSnapshot", "comparePolicy", "activationsEverywhere", "resetActivation", "compareClips", "savePolicy", "savePolicyAs", "openPolicy"})
         (*m_actions)[id]->setEnabled(model != nullptr);

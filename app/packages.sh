@@ -3,7 +3,7 @@
 # Sourced by app/run.sh and tests/run.sh: the Debian 12 packages that Quantloupe needs, and how to get and use them.
 
 BUILD_PACKAGES="g++ cmake ninja-build qt6-base-dev qt6-svg-dev libqcustomplot-dev libeigen3-dev nlohmann-json3-dev
-    zlib1g-dev ocl-icd-opencl-dev opencl-headers pocl-opencl-icd fonts-dejavu-core"
+    zlib1g-dev libyaml-cpp-dev ocl-icd-opencl-dev opencl-headers pocl-opencl-icd fonts-dejavu-core"
 TEST_PACKAGES="libbenchmark-dev"
 
 # install_missing PACKAGE...: installs those that are not there yet, as root or through sudo.

@@ -4,6 +4,7 @@
 
 #include "app/actions.h"
 #include "app/lookcontroller.h"
+#include "app/recipedialog.h"
 #include "app/snapshotviews.h"
 #include "core/base/format.h"
 #include "core/policy/policydiff.h"
@@ -68,6 +69,16 @@ void PolicyViews::connectActions(Actions& actions)
     on("openPolicy", [this] { open(); });
     on("savePolicy", [this] { save(false); });
     on("savePolicyAs", [this] { save(true); });
+    on("importRecipe", [this] {
+        const QString path = QFileDialog::getOpenFileName(m_window, tr("Import recipe"), {},
+                                                          tr("Recipes (*.json *.yaml *.yml *.txt *.args);;All files (*)"));
+        if (!path.isEmpty())
+            importRecipe(*m_session, *m_views.bar, path);
+    });
+    on("exportRecipe", [this] {
+        if (m_session->model())
+            RecipeDialog(m_session->model(), m_session->policy(), m_window).exec();
+    });
     on("lock", [this] {
         const int tensor = m_look->subject().tensor;
         if (tensor >= 0)

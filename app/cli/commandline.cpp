@@ -18,6 +18,10 @@ constexpr Verb kVerbs[] = {
     {"plan", "MODEL (--scheme S | --policy F) --as FORMAT [--out PATH] [--json]",
      "what an export would write, how long it takes and whether it fits; writes nothing",
      runPlan},
+    {"policy",
+     "convert IN --to DIALECT [--model MODEL] [--from DIALECT] [--out F] [--strict] | validate IN --model MODEL [--json] | "
+     "diff A B --model MODEL [--json] | list [--json]",
+     "policies from and to the recipes of other engines, checked and compared", runPolicy},
     {"calibrate", "MODEL [--text F | --import F] [--out C.safetensors|C.gguf] [--length N] [--count N] [--seed N] [--gram] [--json]",
      "statistics of what enters the linear layers, from a text or from elsewhere", runCalibrate},
     {"evaluate",

@@ -43,6 +43,7 @@ int runStats(const QStringList& arguments, Context& context);
 int runQuantize(const QStringList& arguments, Context& context);
 int runDiff(const QStringList& arguments, Context& context);
 int runPlan(const QStringList& arguments, Context& context);
+int runPolicy(const QStringList& arguments, Context& context);
 int runEvaluate(const QStringList& arguments, Context& context);
 int runCalibrate(const QStringList& arguments, Context& context);
 int runReport(const QStringList& arguments, Context& context);

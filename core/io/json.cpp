@@ -7,12 +7,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <unordered_set>
 #include <vector>
 
 namespace ql {
 namespace {
-
-using Json = nlohmann::json;
 
 /// Walks the text and leaves word how far it came, because the parser's events carry no position.
 class TracingIterator
@@ -54,6 +53,7 @@ std::string escapedForPointer(const std::string& key)
 }
 
 /// Builds the document from parser events; the library's own builder keeps the last of duplicate keys.
+template <class Json>
 class Builder
 {
 public:
@@ -76,11 +76,11 @@ public:
     bool key(std::string& name)
     {
         m_key = std::move(name);
-        if (m_stack.back()->contains(m_key))
+        if (isRepeated(m_key))
             return fail(ErrorCode::JsonDuplicateKey, "key \"" + printable(m_key) + "\" appears twice");
         return true;
     }
-    bool parse_error(size_t position, const std::string&, const Json::exception& error)
+    bool parse_error(size_t position, const std::string&, const nlohmann::json::exception& error)
     {
         m_reached = m_text.data() + std::min(position, m_text.size());
         return fail(ErrorCode::JsonSyntax, "not valid JSON: " + jsonReason(error));
@@ -102,6 +102,8 @@ public:
     std::string message;
 
 private:
+    static constexpr bool kOrdered = std::is_same_v<Json, nlohmann::ordered_json>;
+
     bool fail(ErrorCode why, std::string text)
     {
         code = why;
@@ -117,10 +119,23 @@ private:
         if (m_stack.empty())
             return &(root = std::move(value));
         Json& parent = *m_stack.back();
-        if (!parent.is_array())
-            return &(parent[m_key] = std::move(value));
+        if (!parent.is_array()) {
+            auto& members = parent.template get_ref<typename Json::object_t&>();
+            if constexpr (kOrdered)
+                return &members.emplace_back(m_key, std::move(value)).second;
+            else
+                return &(members[m_key] = std::move(value));
+        }
         parent.push_back(std::move(value));
         return &parent.back();
+    }
+    /// The order-keeping object would look for a key one by one.
+    bool isRepeated(const std::string& name)
+    {
+        if constexpr (kOrdered)
+            return !m_keys.back().insert(name).second;
+        else
+            return m_stack.back()->contains(name);
     }
     std::string lastStep() const
     {
@@ -138,12 +153,14 @@ private:
             return fail(ErrorCode::JsonTooDeep, "nested deeper than " + std::to_string(m_limits.depth) + " levels");
         m_stack.push_back(place(std::move(container)));
         m_path.push_back(m_placed);
+        m_keys.emplace_back();
         return true;
     }
     bool close()
     {
         m_stack.pop_back();
         m_path.pop_back();
+        m_keys.pop_back();
         return true;
     }
 
@@ -155,6 +172,7 @@ private:
     JsonLines* m_lines;
     std::vector<Json*> m_stack; ///< open containers; a parent does not grow while its child is open
     std::vector<std::string> m_path; ///< of each open container
+    std::vector<std::unordered_set<std::string>> m_keys; ///< of each open container, when ordered
     std::string m_placed;            ///< pointer of the value placed last
     std::string m_key;
 };
@@ -172,8 +190,10 @@ std::string jsonReason(const nlohmann::json::exception& error)
     return printable(text, 160);
 }
 
-Result<nlohmann::json> parseJson(std::string_view text, const std::string& where, const JsonLimits& limits,
-                                 JsonLines* lines)
+namespace {
+
+template <class Json>
+Result<Json> parseInto(std::string_view text, const std::string& where, const JsonLimits& limits, JsonLines* lines)
 {
     if (text.size() > limits.bytes)
         return Error{ErrorCode::JsonTooLarge, "larger than " + std::to_string(limits.bytes) + " bytes", where};
@@ -182,10 +202,24 @@ Result<nlohmann::json> parseJson(std::string_view text, const std::string& where
     // The parser would take a zero byte for the end of the text and hide what follows.
     if (const auto zero = text.find('\0'); zero != std::string_view::npos)
         return Error{ErrorCode::JsonSyntax, "not valid JSON: a zero byte at byte " + std::to_string(zero), where};
-    Builder builder(text, limits, lines);
+    Builder<Json> builder(text, limits, lines);
     if (!Json::sax_parse(builder.begin(), builder.end(), &builder))
         return Error{builder.code, builder.message, where + ": line " + std::to_string(builder.line())};
     return std::move(builder.root);
+}
+
+} // namespace
+
+Result<nlohmann::json> parseJson(std::string_view text, const std::string& where, const JsonLimits& limits,
+                                 JsonLines* lines)
+{
+    return parseInto<nlohmann::json>(text, where, limits, lines);
+}
+
+Result<nlohmann::ordered_json> parseOrderedJson(std::string_view text, const std::string& where,
+                                                const JsonLimits& limits, JsonLines* lines)
+{
+    return parseInto<nlohmann::ordered_json>(text, where, limits, lines);
 }
 
 Result<nlohmann::json> readJson(const std::string& path, const JsonLimits& limits, JsonLines* lines)

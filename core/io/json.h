@@ -27,6 +27,9 @@ using JsonLines = std::map<std::string, int, std::less<>>;
 /// JsonSyntax, JsonTooDeep, JsonDuplicateKey. `lines`, when given, receives where each value stands.
 Result<nlohmann::json> parseJson(std::string_view text, const std::string& where, const JsonLimits& limits = {},
                                  JsonLines* lines = nullptr);
+/// The same with the members of objects in the order of the text.
+Result<nlohmann::ordered_json> parseOrderedJson(std::string_view text, const std::string& where,
+                                                const JsonLimits& limits = {}, JsonLines* lines = nullptr);
 /// Reads and parses a file.
 Result<nlohmann::json> readJson(const std::string& path, const JsonLimits& limits = {}, JsonLines* lines = nullptr);
 

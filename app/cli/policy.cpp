@@ -1,0 +1,237 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// quantloupe-cli policy: convert between recipe dialects, validate against a model, show what changes.
+#include "app/cli/options.h"
+#include "app/cli/table.h"
+#include "core/io/atomicfile.h"
+#include "core/policy/checkpointpolicy.h"
+#include "core/policy/dialects/dialect.h"
+#include "core/policy/policydiff.h"
+#include "core/policy/validation.h"
+
+#include <nlohmann/json.hpp>
+
+#include <QFileInfo>
+
+#include <algorithm>
+#include <istream>
+#include <ostream>
+
+namespace ql::cli {
+namespace {
+
+constexpr uint64_t kLargestRecipe = 8 << 20;
+using SharedModel = std::shared_ptr<const Model>;
+
+Result<std::string> textOf(const std::string& path, Context& context)
+{
+    if (path != "-")
+        return readWholeFile(path, kLargestRecipe);
+    if (!context.in)
+        return Error{ErrorCode::CannotOpen, "there is no standard input", "-"};
+    std::string text(kLargestRecipe + 1, '\0');
+    context.in->read(text.data(), std::streamsize(text.size()));
+    text.resize(size_t(context.in->gcount()));
+    if (text.size() > kLargestRecipe)
+        return Error{ErrorCode::JsonTooLarge, "larger than 8 MiB", "-"};
+    return text;
+}
+
+Result<const Dialect*> dialectNamed(const std::string& id, const char* option)
+{
+    if (const Dialect* dialect = dialectFromId(id))
+        return dialect;
+    return Error{ErrorCode::InvalidArgument, "unknown dialect \"" + id + "\"; known: " + dialectIds(), option};
+}
+
+/// Any dialect, found by content unless `from` names it.
+Result<Policy> readRecipe(const std::string& path, const std::string& from, const Model* model, Context& context)
+{
+    QL_TRY(const std::string text, textOf(path, context));
+    const Dialect* dialect = nullptr;
+    if (from.empty()) {
+        QL_TRY(dialect, detectDialect(text, path));
+    } else {
+        QL_TRY(dialect, dialectNamed(from, "--from"));
+    }
+    std::vector<std::string> warnings;
+    auto policy = dialect->read({text, path, model, &warnings});
+    for (const std::string& warning : warnings)
+        context.err << "quantloupe-cli: warning: " << (warning.starts_with(path) ? "" : path + ": ") << warning << '\n';
+    return policy;
+}
+
+Result<SharedModel> modelOf(const Options& options)
+{
+    if (!options.has("model"))
+        return SharedModel();
+    return Model::open(options.text("model"));
+}
+
+Result<SharedModel> neededModel(const Options& options, const char* why)
+{
+    if (!options.has("model"))
+        return Error{ErrorCode::InvalidArgument, std::string("--model is missing: ") + why, "policy"};
+    return modelOf(options);
+}
+
+Status convert(const Options& options, Context& context)
+{
+    if (!options.has("to"))
+        return Error{ErrorCode::InvalidArgument, "--to is missing; known: " + dialectIds(), "policy convert"};
+    QL_TRY(const Dialect* target, dialectNamed(options.text("to"), "--to"));
+    const bool own = target->id == "quantloupe";
+    QL_TRY(const SharedModel model,
+           own ? modelOf(options) : neededModel(options, "other dialects are written for the layers of a model"));
+    QL_TRY(const Policy policy, readRecipe(options.argument(0), options.text("from"), model.get(), context));
+    DialectText written{policy.toJson(), {}};
+    if (!own) {
+        QL_TRY(written, target->write(policy, *model));
+    }
+    for (const std::string& line : written.lost)
+        context.err << "quantloupe-cli: note: lost: " << line << '\n';
+    if (options.has("strict") && !written.lost.empty())
+        return Error{ErrorCode::Unsupported,
+                     std::to_string(written.lost.size()) + (written.lost.size() == 1 ? " thing" : " things") +
+                         " that " + std::string(target->label) + " cannot say; nothing is written (--strict)",
+                     options.argument(0)};
+    if (options.has("out"))
+        return writeFileAtomically(options.text("out"), written.text);
+    context.out << written.text;
+    return {};
+}
+
+int runConvert(const QStringList& arguments, Context& context)
+{
+    Options options("policy convert");
+    options.positional("IN", "a policy or recipe file of any dialect; - reads the standard input")
+        .value("to", "DIALECT", dialectIds().c_str())
+        .value("from", "DIALECT", "of IN; found by content without it")
+        .value("model", "MODEL", "file or folder whose layers are meant; only for --to quantloupe it may be left out")
+        .value("out", "FILE", "where to write; the standard output without it")
+        .flag("strict", "fail where the dialect cannot say all of it");
+    if (const auto code = begin(options, arguments, context))
+        return *code;
+    const Status done = convert(options, context);
+    return done.ok() ? 0 : fail(context, done.error());
+}
+
+void printFindings(const std::vector<Finding>& findings, std::ostream& out, bool asJson)
+{
+    if (!asJson) {
+        for (const Finding& finding : findings)
+            out << severityName(finding.severity) << ": " << finding.text << '\n';
+        return;
+    }
+    auto list = nlohmann::ordered_json::array();
+    for (const Finding& finding : findings) {
+        nlohmann::ordered_json row;
+        row["severity"] = severityName(finding.severity);
+        if (finding.rule >= 0)
+            row["rule"] = finding.rule + 1;
+        if (!finding.tensor.empty())
+            row["tensor"] = finding.tensor;
+        row["text"] = finding.text;
+        list.push_back(std::move(row));
+    }
+    out << nlohmann::ordered_json{{"findings", list}}.dump(1) << '\n';
+}
+
+int runValidate(const QStringList& arguments, Context& context)
+{
+    Options options("policy validate");
+    options.positional("IN", "a policy or recipe file of any dialect").flag("json", "one JSON document on stdout")
+        .value("from", "DIALECT", "of IN; found by content without it")
+        .value("model", "MODEL", "file or folder that the policy is for");
+    if (const auto code = begin(options, arguments, context))
+        return *code;
+    const auto model = neededModel(options, "a policy is checked against the tensors of a model");
+    if (!model.ok())
+        return fail(context, model.error());
+    const auto policy = readRecipe(options.argument(0), options.text("from"), model->get(), context);
+    if (!policy.ok())
+        return fail(context, policy.error());
+    const auto findings = validate(*policy, **model);
+    printFindings(findings, context.out, options.has("json"));
+    if (findings.empty() && !options.has("json"))
+        context.out << "nothing to remark\n";
+    const bool wrong = std::any_of(findings.begin(), findings.end(),
+                                   [](const Finding& finding) { return finding.severity == Finding::Error; });
+    return wrong ? int(ErrorKind::BadInput) : 0;
+}
+
+/// A file of a dialect, or a checkpoint whose tensors tell the policy.
+Result<Policy> policyOrCheckpoint(const std::string& path, const Model& model, Context& context)
+{
+    const QFileInfo info(QString::fromStdString(path));
+    if (!info.isDir() && info.suffix() != "safetensors" && info.suffix() != "gguf")
+        return readRecipe(path, {}, &model, context);
+    QL_TRY(const auto checkpoint, Model::open(path));
+    return policyOfCheckpoint(*checkpoint);
+}
+
+int runPolicyDiff(const QStringList& arguments, Context& context)
+{
+    Options options("policy diff");
+    options.positional("A", "a policy, a recipe or a quantized checkpoint").positional("B", "what becomes of A")
+        .flag("json", "one JSON document on stdout")
+        .value("model", "MODEL", "file or folder that both are for");
+    if (const auto code = begin(options, arguments, context))
+        return *code;
+    const auto model = neededModel(options, "policies differ where the tensors of a model get other schemes");
+    if (!model.ok())
+        return fail(context, model.error());
+    const auto before = policyOrCheckpoint(options.argument(0), **model, context);
+    if (!before.ok())
+        return fail(context, before.error());
+    const auto after = policyOrCheckpoint(options.argument(1), **model, context);
+    if (!after.ok())
+        return fail(context, after.error());
+    const auto diff = diffPolicies(**model, *before, *after);
+    if (!diff.ok())
+        return fail(context, diff.error());
+    context.out << (options.has("json") ? diffJson(*diff, **model) : diffText(*diff, **model));
+    return 0;
+}
+
+int runDialectList(const QStringList& arguments, Context& context)
+{
+    Options options("policy list");
+    options.flag("json", "one JSON document on stdout");
+    if (const auto code = begin(options, arguments, context))
+        return *code;
+    if (!options.has("json")) {
+        Table table({{"dialect"}, {"file"}, {"what it is"}});
+        for (const Dialect& dialect : dialects())
+            table.add({std::string(dialect.id), std::string(dialect.fileName), std::string(dialect.summary)});
+        table.print(context.out);
+        return 0;
+    }
+    auto list = nlohmann::ordered_json::array();
+    for (const Dialect& dialect : dialects())
+        list.push_back({{"id", dialect.id}, {"label", dialect.label}, {"file", dialect.fileName}, {"summary", dialect.summary}});
+    context.out << nlohmann::ordered_json{{"dialects", list}}.dump(1) << '\n';
+    return 0;
+}
+
+} // namespace
+
+int runPolicy(const QStringList& arguments, Context& context)
+{
+    const QString verb = arguments.value(0);
+    const QStringList rest = arguments.mid(1);
+    if (verb == "convert")
+        return runConvert(rest, context);
+    if (verb == "validate")
+        return runValidate(rest, context);
+    if (verb == "diff")
+        return runPolicyDiff(rest, context);
+    if (verb == "list")
+        return runDialectList(rest, context);
+    return fail(context, {ErrorCode::InvalidArgument,
+                          "policy does convert, validate, diff or list" +
+                              (verb.isEmpty() ? "" : ", not \"" + verb.toStdString() + "\""),
+                          {}});
+}
+
+} // namespace ql::cli
