@@ -105,7 +105,7 @@ Result<std::optional<ActivationScheme>> inputOf(const Setting& setting)
     ActivationScheme scheme;
     const std::string type = setting.inputType.empty() ? setting.type : setting.inputType;
     if (type == "int") {
-        QL_TRY(scheme.format, integerFormat(setting.inputBits));
+        QL_TRY(scheme.format, integerOfBits(setting.inputBits));
         scheme.symmetry = setting.inputSymmetric ? Symmetry::Symmetric : Symmetry::Asymmetric;
         scheme.codes = setting.inputSymmetric ? CodeRange::Full : CodeRange::Strict;
     } else if (type.starts_with("mx_fp") && setting.inputBits == 4) {
@@ -141,7 +141,7 @@ Result<RecipeWish> wishOf(const Setting& setting)
         if (setting.groupSize != scheme.groupSize)
             return badGroup("group_size", setting.groupSize);
     } else if (setting.type == "int") {
-        QL_TRY(const Format format, integerFormat(setting.bits));
+        QL_TRY(const Format format, integerOfBits(setting.bits));
         scheme = Scheme::defaultsFor(format);
         scheme.symmetry = setting.symmetric ? Symmetry::Symmetric : Symmetry::Asymmetric;
         scheme.range = setting.symmetric ? CodeRange::Full : CodeRange::Strict;

@@ -16,7 +16,7 @@ constexpr RecipeTask::Abilities kAbilities{.engine = "GPTQModel", .headIsSafe = 
 /// GPTQ's symmetric grid uses all codes around the middle one.
 Result<Scheme> schemeOf(int bits, int groupSize, bool symmetric)
 {
-    QL_TRY(const Format format, integerFormat(bits));
+    QL_TRY(const Format format, integerOfBits(bits));
     Scheme scheme = Scheme::defaultsFor(format);
     scheme.symmetry = symmetric ? Symmetry::Symmetric : Symmetry::Asymmetric;
     scheme.range = symmetric ? CodeRange::Full : CodeRange::Strict;

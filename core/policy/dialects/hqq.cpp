@@ -47,7 +47,7 @@ Result<Scheme> schemeOf(int bits, std::optional<int> groupSize)
 {
     if (bits == 7)
         return Error{ErrorCode::SchemeUnknownFormat, "HQQ has no 7 bits", {}};
-    QL_TRY(const Format format, integerFormat(bits));
+    QL_TRY(const Format format, integerOfBits(bits));
     Scheme scheme = Scheme::defaultsFor(format);
     scheme.symmetry = Symmetry::Asymmetric;
     if (groupSize && *groupSize % 8 != 0)

@@ -34,7 +34,7 @@ Result<Scheme> schemeOf(int bits, int groupSize, const std::string& mode)
         return Error{ErrorCode::SchemeUnknownFormat, std::to_string(bits) + " bits are none of MLX's 2, 3, 4, 5, 6, 8", {}};
     if (!isOneOf(groupSize, {32, 64, 128}))
         return Error{ErrorCode::SchemeBadOption, "group size " + std::to_string(groupSize) + " is none of MLX's 32, 64, 128", {}};
-    QL_TRY(const Format format, integerFormat(bits));
+    QL_TRY(const Format format, integerOfBits(bits));
     Scheme scheme = Scheme::defaultsFor(format);
     scheme.symmetry = Symmetry::Asymmetric;
     return withGroupSize(scheme, groupSize);

@@ -245,7 +245,7 @@ Result<Scheme> withGroupSize(Scheme scheme, int groupSize)
     return scheme.normalized();
 }
 
-Result<Format> integerFormat(int bits)
+Result<Format> integerOfBits(int bits)
 {
     if (bits < 2 || bits > 8)
         return Error{ErrorCode::SchemeUnknownFormat, std::to_string(bits) + " bits are not known here; 2 to 8 are", {}};

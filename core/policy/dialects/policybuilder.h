@@ -69,6 +69,6 @@ std::string globPattern(std::string_view glob);
 /// Scheme of `text` with a group size from a file: -1 is one group per row. SchemeBadOption for a size that cannot be.
 Result<Scheme> withGroupSize(Scheme scheme, int groupSize);
 /// The integer format of 2 to 8 bits. SchemeUnknownFormat.
-Result<Format> integerFormat(int bits);
+Result<Format> integerOfBits(int bits);
 
 } // namespace ql

@@ -10,7 +10,7 @@ namespace {
 /// Symmetric grids have the scale absmax / ((2^b - 1) / 2), which is our full code range.
 Result<Scheme> integerScheme(int bits, bool symmetric, Granularity granularity, int groupSize, bool mse)
 {
-    QL_TRY(const Format format, integerFormat(bits));
+    QL_TRY(const Format format, integerOfBits(bits));
     Scheme scheme = Scheme::defaultsFor(format);
     scheme.symmetry = symmetric ? Symmetry::Symmetric : Symmetry::Asymmetric;
     scheme.range = symmetric ? CodeRange::Full : CodeRange::Strict;

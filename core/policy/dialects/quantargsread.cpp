@@ -85,7 +85,7 @@ Result<Scheme> weightScheme(const RecipeFields& fields, const Args& args)
         return unknown("floats of " + std::to_string(args.bits) + " bits are not known here");
     Scheme scheme = Scheme::defaultsFor(Format::FP8E4M3);
     if (!args.floating) {
-        const auto format = integerFormat(args.bits);
+        const auto format = integerOfBits(args.bits);
         if (!format.ok())
             return unknown(format.error().message);
         scheme = Scheme::defaultsFor(*format);
@@ -126,7 +126,7 @@ Result<std::optional<ActivationScheme>> inputScheme(RecipeFields& fields, const 
     } else if (args.floating) {
         scheme.format = Format::FP8E4M3;
     } else {
-        const auto format = integerFormat(args.bits);
+        const auto format = integerOfBits(args.bits);
         if (!format.ok())
             return fields.error("num_bits", format.error().code, format.error().message);
         scheme.format = *format;
@@ -292,7 +292,7 @@ Status readKvCache(const RecipeText& recipe, const RecipeNode& node, PolicyBuild
         scheme.format = Format::FP8E4M3;
     } else {
         const auto format = args.floating ? Result<Format>(Error{ErrorCode::SchemeUnknownFormat, "floats have 8 bits here", {}})
-                                          : integerFormat(args.bits);
+                                          : integerOfBits(args.bits);
         if (!format.ok())
             return fields.error("num_bits", format.error().code, format.error().message);
         scheme.format = *format;

@@ -217,7 +217,7 @@ private:
         const bool known = name.size() == 4 && name.starts_with("int") && name[3] >= '2' && name[3] <= '8';
         if (!known)
             return fields.error(type, ErrorCode::SchemeUnknownFormat, "type \"" + printable(name) + "\" is not known here; int2 to int8 are");
-        QL_TRY(fallback.format, integerFormat(name[3] - '0'));
+        QL_TRY(fallback.format, integerOfBits(name[3] - '0'));
         QL_TRY(fallback.symmetry, symmetry(fields, mappingKey, "SYMMETRIC"));
         QL_CHECK(granularity(fields, size, fallback));
         return meant(fallback);
