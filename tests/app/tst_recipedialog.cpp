@@ -34,7 +34,7 @@ class TestRecipeDialog : public QObject
     static QPushButton* button(const QWidget& dialog, const char* text)
     {
         for (QPushButton* candidate : dialog.findChildren<QPushButton*>()) {
-            if (candidate->text().remove('&') == QLatin1String(text))
+            if (candidate->text().remove('&') == QString::fromUtf8(text))
                 return candidate;
         }
         return nullptr;
