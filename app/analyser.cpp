@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/analyser.h"
 
-#include "core/calibration/outputerror.h"
+#include "core/calibration/importance.h"
 
 #include <mutex>
 
@@ -73,22 +73,25 @@ void Analyser::setCalibration(std::shared_ptr<const Calibration> calibration, st
     m_calibration = std::move(calibration);
     m_pool = std::move(pool);
     m_resolved = std::make_shared<ResolvedClips>();
-    const auto asks = [](const auto& entry) { return entry.first.second.clip == ClipMethod::Output; };
+    const auto asks = [](const auto& entry) {
+        return entry.first.second.clip == ClipMethod::Output || entry.first.second.importance;
+    };
     std::erase_if(m_quantizations, asks);
     std::erase_if(m_metrics, asks);
     m_refused.clear();
+    m_sample.reset();
 }
 
 Analyser::Resolver Analyser::resolver(int tensor) const
 {
-    const auto view = m_model->view(tensor);
+    const auto view = weightOf(tensor);
     if (!view.ok() || !m_calibration)
         return [](Backend&, const Scheme& scheme, const JobControl&) { return Result<Scheme>(scheme); };
     return [tensor, weight = *view, calibration = m_calibration, pool = m_pool, resolved = m_resolved,
             name = m_model->tensors()[size_t(tensor)].name](Backend& backend, const Scheme& scheme,
                                                             const JobControl& job) -> Result<Scheme> {
         if (scheme.clip != ClipMethod::Output)
-            return scheme;
+            return weighable(scheme, weight);
         {
             const std::lock_guard lock(resolved->mutex);
             if (const auto known = resolved->known.find({tensor, scheme}); known != resolved->known.end())
@@ -107,14 +110,19 @@ void Analyser::setBackend(std::shared_ptr<Backend> backend, std::shared_ptr<Back
     m_previewBackend = std::move(previewBackend);
 }
 
+Result<TensorView> Analyser::weightOf(int tensor) const
+{
+    QL_TRY(TensorView view, m_model->view(tensor));
+    return weightedView(std::move(view), m_calibration.get(), m_model->tensors()[size_t(tensor)].name);
+}
+
 Result<TensorView> Analyser::viewOf(const Subject& subject) const
 {
-    QL_TRY(TensorView view, m_model->view(subject.tensor));
+    QL_TRY(TensorView view, weightOf(subject.tensor));
     if (subject.channel < 0)
         return view;
-    std::vector<float> row(size_t(view.cols()));
-    QL_CHECK(view.readRows(subject.channel, 1, row.data()));
-    return TensorView::fromFloats(std::move(row), 1, view.cols(), view.source()->name());
+    const int64_t row = subject.channel;
+    return view.gather(std::span(&row, 1));
 }
 
 void Analyser::fail(int tensor, const Error& error)
@@ -283,7 +291,7 @@ void Analyser::requestClipStudy(const Subject& subject, const TensorView& view, 
 
 void Analyser::requestOutputMark(const Subject& subject, const Scheme& scheme, const Shared<ClipStudy>& study)
 {
-    const auto view = m_model->view(subject.tensor);
+    const auto view = weightOf(subject.tensor);
     const std::string& name = m_model->tensors()[size_t(subject.tensor)].name;
     if (subject.channel >= 0 || !view.ok() || !m_calibration || !m_calibration->find(name))
         return;
@@ -308,7 +316,7 @@ void Analyser::requestOutputMark(const Subject& subject, const Scheme& scheme, c
 
 void Analyser::requestMap(int tensor, const Scheme& scheme, const MapRegion& region, int maxTiles)
 {
-    const auto view = m_model->view(tensor);
+    const auto view = weightOf(tensor);
     if (!view.ok())
         return fail(tensor, view.error());
     m_jobs->start<Shared<TileMap>>(
@@ -328,7 +336,7 @@ void Analyser::requestMap(int tensor, const Scheme& scheme, const MapRegion& reg
 
 void Analyser::requestGroup(int tensor, const Scheme& scheme, qint64 row, qint64 col)
 {
-    const auto view = m_model->view(tensor);
+    const auto view = weightOf(tensor);
     if (!view.ok())
         return fail(tensor, view.error());
     m_jobs->start<Shared<GroupDetail>>(
@@ -366,7 +374,7 @@ void Analyser::nextTableJob()
             m_tableOrder.removeFirst();
             continue;
         }
-        const auto view = m_model->view(tensor);
+        const auto view = weightOf(tensor);
         if (!view.ok()) {
             m_tableOrder.removeFirst();
             fail(tensor, view.error());

@@ -70,6 +70,7 @@ private:
     using Resolver = std::function<Result<Scheme>(Backend&, const Scheme&, const JobControl&)>;
     struct ResolvedClips;
 
+    Result<TensorView> weightOf(int tensor) const;
     Result<TensorView> viewOf(const Subject& subject) const;
     Resolver resolver(int tensor) const;
     void requestClipStudy(const Subject& subject, const TensorView& view, const Scheme& scheme);

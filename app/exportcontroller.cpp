@@ -3,6 +3,7 @@
 #include "app/exportcontroller.h"
 
 #include "app/exportdialog.h"
+#include "core/calibration/importance.h"
 #include "core/calibration/outputerror.h"
 #include "core/export/exportestimate.h"
 #include "core/io/atomicfile.h"
@@ -66,7 +67,7 @@ void ExportController::exportTo(const QString& path, const ExportOptions& option
         JobRunner::Lane::Long, {}, tr("writing %1").arg(path),
         [model = m_session->model(), wished = m_session->decisions(), backend, options, pool = m_pool,
          calibration = m_calibration, target = path.toStdString()](const JobControl& job) -> Result<bool> {
-            QL_TRY(const auto decisions, resolveOutputClips(*backend, *model, wished, calibration.get(), *pool, job));
+            QL_TRY(const auto decisions, resolveCalibrated(*backend, *model, wished, calibration.get(), *pool, job));
             QL_CHECK(exportModel(*backend, *model, decisions, options, target, job));
             return true;
         },
@@ -92,7 +93,7 @@ void ExportController::metricsTo(const QString& path, const std::shared_ptr<Back
         JobRunner::Lane::Long, {}, tr("measuring every layer"),
         [model = m_session->model(), wished = m_session->decisions(), backend, pool = m_pool, calibration = m_calibration,
          target = path.toStdString()](const JobControl& job) -> Result<bool> {
-            QL_TRY(const auto decisions, resolveOutputClips(*backend, *model, wished, calibration.get(), *pool, job));
+            QL_TRY(const auto decisions, resolveCalibrated(*backend, *model, wished, calibration.get(), *pool, job));
             std::vector<int> all(model->tensors().size());
             std::iota(all.begin(), all.end(), 0);
             QL_TRY(const auto reports, measureModel(*backend, *model, decisions, all, {}, job));

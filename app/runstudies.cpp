@@ -3,6 +3,7 @@
 // RunController's other half: what is measured per layer once there is a calibration.
 #include "app/runcontroller_p.h"
 
+#include "core/calibration/importance.h"
 #include "core/quant/schemetable.h"
 
 namespace ql {
@@ -21,6 +22,7 @@ void trim(Map& cache, size_t limit)
 
 Result<OutputError> measure(Backend& backend, OutputErrorRequest request, ThreadPool& pool, const JobControl& job)
 {
+    request.scheme = weighable(request.scheme, request.weight);
     QL_TRY(request.scheme, resolveOutputClip(backend, request.weight, request.scheme, request.input, pool, job));
     return measureOutputError(backend, request, pool, job);
 }
@@ -72,7 +74,8 @@ void RunController::requestActivation(int tensor, const ActivationScheme& scheme
 Result<OutputErrorRequest> RunController::Private::outputRequest(const OutputKey& key) const
 {
     OutputErrorRequest request;
-    QL_TRY(request.weight, session->model()->view(key.tensor));
+    QL_TRY(TensorView weight, session->model()->view(key.tensor));
+    request.weight = weightedView(std::move(weight), calibration.get(), session->model()->tensors()[size_t(key.tensor)].name);
     request.scheme = key.scheme;
     request.input = inputOf(key.tensor);
     request.activation = key.activation;

@@ -63,14 +63,13 @@ void OpenClBackend::Private::packBlocks(Tile& tile, const QuantPlan& plan, const
     tile.blocks.resize(groups * size_t(row.blockBytes));
     const ClMemory& out = tile.scratch(2, tile.blocks.size());
     if (row.kind == FormatKind::Ggml) {
-        const bool minimum = p.scheme.format == Format::Q4_1 || p.scheme.format == Format::Q5_1;
         ClLaunch(device->kernel("pack.cl", "pack_ggml", SourceType::F32))
             .arg(codes)
             .arg(params)
             .arg(cl_ulong(groups))
             .arg(cl_uint(kBlocksPerGroup))
             .arg(cl_int(row.bits))
-            .arg(cl_int(minimum))
+            .arg(cl_int(row.hasMinimum))
             .arg(cl_int(row.blockBytes))
             .arg(out)
             .run(tile.queue(), (groups + kBlocksPerGroup - 1) / kBlocksPerGroup, device->traits().localSize);

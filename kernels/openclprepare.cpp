@@ -71,6 +71,8 @@ Result<TensorParameters> OpenClBackend::prepare(const TensorView& tensor, const 
     std::string reason = d->tooSmall(tensor.count());
     if (reason.empty() && !rangeSuffices(scheme))
         reason = "these limits need order statistics of the whole tensor, which C++ counts";
+    if (reason.empty() && scheme.importance)
+        reason = "searches weighted by importance run in C++";
     if (!reason.empty())
         return d->guarded<Result<TensorParameters>>(reason, onFallback, onFallback);
     ClipLimits range;

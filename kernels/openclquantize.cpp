@@ -42,7 +42,7 @@ void append(QuantizedTensor& q, const Tile& tile, size_t groups)
         q.scales.push_back(p[0]);
         if (q.scheme.symmetry == Symmetry::Asymmetric)
             q.zeros.push_back(int32_t(p[1]));
-        if (q.scheme.format == Format::Q4_1 || q.scheme.format == Format::Q5_1)
+        if (traits(q.scheme.format).hasMinimum)
             q.mins.push_back(p[2]);
         if (q.scheme.doubleQuant)
             q.scaleCodes.push_back(uint8_t(p[3]));

@@ -100,6 +100,10 @@ std::string whyNot(const TensorParameters& p)
     const Scheme& s = p.scheme;
     if (s.keepsFloat())
         return "kept floats have no kernel";
+    if (s.importance)
+        return "searches weighted by importance have no kernel";
+    if (traits(s.format).kind == FormatKind::Ggml && traits(s.format).groupSize != traits(s.format).blockSize)
+        return "superblocks have no kernel";
     if (p.groupsPerRow == 0)
         return {};
     if (p.groupSize > kLargestGroup)

@@ -6,6 +6,7 @@
 #include "app/cli/options.h"
 #include "app/cli/table.h"
 #include "app/resources.h"
+#include "core/calibration/importance.h"
 #include "core/base/format.h"
 #include "core/calibration/imports.h"
 #include "core/export/exporter.h"
@@ -185,8 +186,10 @@ Status checkFallbacks(const Work& work)
 Result<std::vector<TensorReport>> carryOut(Work& work, Backend& backend, ThreadPool& pool, Context& context)
 {
     const Model& model = *work.model;
+    QL_TRY(work.decisions, attachImportance(model, std::move(work.decisions), work.calibration.get(),
+                                            work.exported ? nullptr : &work.selected));
     QL_CHECK(checkFallbacks(work));
-    QL_TRY(work.decisions, resolveOutputClips(backend, model, std::move(work.decisions), work.calibration.get(), pool,
+    QL_TRY(work.decisions, resolveCalibrated(backend, model, std::move(work.decisions), work.calibration.get(), pool,
                                               progressJob(context, "clipping by output error"),
                                               work.exported && work.exported->options.part == 0 ? nullptr : &work.selected));
     QL_TRY(std::vector<TensorReport> reports,

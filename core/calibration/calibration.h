@@ -71,6 +71,7 @@ public:
     /// Index into inputs() of what enters the weight of this name; -1 when unknown.
     int inputOf(std::string_view tensor) const;
     const InputStatistics* find(std::string_view tensor) const;
+    size_t knownTensors() const { return m_byTensor.size(); }
 
     /// CalibrationInvalid naming file and entry, CalibrationMismatch when it is of another model (its fingerprint, or
     /// widths that differ) - `model` may be null to skip that. Samples and Gram matrices stay in the file until read.

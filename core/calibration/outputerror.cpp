@@ -29,11 +29,8 @@ Result<MeasuredRows> measuredRows(const TensorView& weight, int64_t most)
     const int64_t rows = weight.rows();
     if (most <= 0 || most >= rows)
         return MeasuredRows{weight, rows, false};
-    std::vector<float> values(size_t(most * weight.cols()));
-    for (int64_t i = 0; i < most; ++i)
-        QL_CHECK(weight.readRows(i * rows / most, 1, values.data() + i * weight.cols()));
-    return MeasuredRows{TensorView::fromFloats(std::move(values), most, weight.cols(), weight.source()->name()), rows,
-                        true};
+    QL_TRY(TensorView sample, weight.gatherSpread(most));
+    return MeasuredRows{std::move(sample), rows, true};
 }
 
 /// Parameters of the whole weight, for the rows that are measured. Scales that are quantized together depend on which
@@ -46,6 +43,8 @@ Result<TensorParameters> parametersFor(Backend& backend, const TensorView& weigh
         return backend.prepare(rows.view, scheme, quiet);
     QL_TRY(TensorParameters parameters, backend.prepare(weight, scheme, quiet));
     parameters.rows = rows.view.rows();
+    if (parameters.importance)
+        parameters.importance = rows.view.importance();
     return parameters;
 }
 

@@ -16,31 +16,18 @@ namespace {
 /// Columns of a sampled row that is too long to be taken whole: a multiple of the group sizes in use.
 constexpr int64_t kChunk = 8192;
 
-/// Every so many rows, whole.
-Result<TensorView> sampleRows(const TensorView& tensor, int64_t rows)
-{
-    const int64_t cols = tensor.cols();
-    std::vector<float> values(size_t(rows * cols));
-    for (int64_t i = 0; i < rows; ++i)
-        QL_CHECK(tensor.readRows(i * tensor.rows() / rows, 1, values.data() + i * cols));
-    return TensorView::fromFloats(std::move(values), rows, cols, tensor.source()->name());
-}
-
 /// Chunks spread evenly over the rows that are taken.
 Result<TensorView> sampleChunks(const TensorView& tensor, int64_t wanted)
 {
     const int64_t rows = std::min<int64_t>(tensor.rows(), std::max<int64_t>(1, wanted / kChunk));
     const int64_t chunks = std::clamp<int64_t>(ceilDiv(wanted, rows * kChunk), 1, tensor.cols() / kChunk);
-    std::vector<float> values(size_t(rows * chunks * kChunk));
-    for (int64_t r = 0; r < rows; ++r) {
-        for (int64_t c = 0; c < chunks; ++c) {
-            const int64_t row = r * tensor.rows() / rows;
-            const int64_t chunk = c * (tensor.cols() / kChunk) / chunks;
-            QL_CHECK(tensor.readFlat(row * tensor.cols() + chunk * kChunk, kChunk,
-                                     values.data() + (r * chunks + c) * kChunk));
-        }
-    }
-    return TensorView::fromFloats(std::move(values), rows, chunks * kChunk, tensor.source()->name());
+    std::vector<int64_t> taken;
+    for (int64_t r = 0; r < rows; ++r)
+        taken.push_back(r * tensor.rows() / rows);
+    std::vector<TensorView::Columns> columns;
+    for (int64_t c = 0; c < chunks; ++c)
+        columns.push_back({c * (tensor.cols() / kChunk) / chunks * kChunk, kChunk});
+    return tensor.gather(taken, columns);
 }
 
 /// Finite values further than `reach` from `mean`.
@@ -62,9 +49,9 @@ Result<TensorView> previewSample(const TensorView& tensor, int64_t values)
     if (tensor.count() == 0)
         return Error{ErrorCode::EmptySelection, "the tensor has no values", {}};
     if (tensor.count() <= values)
-        return sampleRows(tensor, tensor.rows());
+        return tensor.gatherSpread(tensor.rows());
     if (tensor.cols() <= values / 16 || tensor.cols() < 2 * kChunk)
-        return sampleRows(tensor, std::min(tensor.rows(), ceilDiv(values, tensor.cols())));
+        return tensor.gatherSpread(std::min(tensor.rows(), ceilDiv(values, tensor.cols())));
     return sampleChunks(tensor, values);
 }
 

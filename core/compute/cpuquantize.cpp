@@ -96,7 +96,7 @@ void allocateBlocks(QuantizedTensor& q)
     const size_t blocks = size_t(q.rows * q.groupsPerRow);
     q.codes.resize(size_t(q.rows * q.cols));
     q.scales.resize(blocks);
-    if (q.scheme.format == Format::Q4_1 || q.scheme.format == Format::Q5_1)
+    if (traits(q.scheme.format).hasMinimum)
         q.mins.resize(blocks);
     q.blocks.resize(blocks * size_t(traits(q.scheme.format).blockBytes));
 }

@@ -59,7 +59,8 @@ struct FusedGgml::Tables {
 
 std::optional<FusedGgml> FusedGgml::create(const simd::Kernels& kernels, const TensorParameters& parameters)
 {
-    if (traits(parameters.scheme.format).kind != FormatKind::Ggml)
+    const Scheme& scheme = parameters.scheme;
+    if (traits(scheme.format).kind != FormatKind::Ggml || traits(scheme.format).blockSize != kGgmlBlock || scheme.importance)
         return std::nullopt;
     FusedGgml fused(kernels, parameters);
     if (fused.m_rule.kind == simd::GgmlRule::Table && !fused.m_lookup)

@@ -22,7 +22,7 @@ struct GgmlOutput {
 class FusedGgml
 {
 public:
-    /// Nothing for other formats.
+    /// Nothing for other formats, superblocks and weighted searches.
     static std::optional<FusedGgml> create(const simd::Kernels& kernels, const TensorParameters& parameters);
 
     /// Ranges begin at whole blocks.

@@ -61,15 +61,15 @@ WeightReader quantizedWeights(Backend& backend, std::shared_ptr<const Model> mod
                          "room for " + std::to_string(out.size()) + " values where the tensor has " +
                              std::to_string(view.count()),
                          model->tensors()[size_t(tensor)].name};
-        const Slice slice{view, firstRow, rows, out.data()};
         const Decision& decision = decisions[size_t(tensor)];
+        const Slice slice{view.weighted(decision.importance), firstRow, rows, out.data()};
         Status read;
         if (decision.asStored) {
             read = readStored(slice, inner);
         } else {
             auto parameters = known->find(tensor);
             if (parameters == known->end()) {
-                QL_TRY(TensorParameters prepared, backend.prepare(view, decision.scheme, inner));
+                QL_TRY(TensorParameters prepared, backend.prepare(slice.view, decision.scheme, inner));
                 parameters = known->emplace(tensor, std::move(prepared)).first;
             }
             read = readQuantized(backend, parameters->second, slice, inner);

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/evaluation/resolvedpolicy.h"
 
-#include "core/calibration/outputerror.h"
+#include "core/calibration/importance.h"
 
 #include <algorithm>
 
@@ -135,7 +135,7 @@ Result<ResolvedPolicy> resolveWeights(Backend& backend, const EvaluationRequest&
     QL_TRY(resolved.decisions, request.policy.resolve(model));
     for (size_t i = 0; i < resolved.decisions.size(); ++i)
         resolved.changed.push_back(changesValues(resolved.decisions[i], model.tensors()[i]));
-    QL_TRY(resolved.decisions, resolveOutputClips(backend, model, std::move(resolved.decisions),
+    QL_TRY(resolved.decisions, resolveCalibrated(backend, model, std::move(resolved.decisions),
                                                   request.calibration.get(), pool, {job.stop, {}}));
     return resolved;
 }

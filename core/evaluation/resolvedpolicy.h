@@ -10,7 +10,7 @@
 namespace ql {
 
 struct ResolvedPolicy {
-    std::vector<Decision> decisions; ///< one per tensor of the model; clipping by output error resolved
+    std::vector<Decision> decisions; ///< one per tensor of the model; clipping by output error and importance resolved
     std::vector<bool> changed;       ///< per tensor: its values become others
     std::vector<std::optional<ActivationQuantizer>> inputs; ///< one per Network::inputs()
     std::vector<std::optional<KvScheme>> caches;            ///< one per layer
@@ -28,7 +28,7 @@ struct ResolvedPolicy {
 bool entersEmbedding(const TensorInfo& tensor);
 bool entersHead(const TensorInfo& tensor, bool tied);
 
-/// Weights only; the runtime part stays empty. Errors as Policy::resolve and resolveOutputClip.
+/// Weights only; the runtime part stays empty. Errors as Policy::resolve and resolveCalibrated.
 Result<ResolvedPolicy> resolveWeights(Backend& backend, const EvaluationRequest& request, ThreadPool& pool,
                                       const JobControl& job);
 /// Everything. CalibrationInvalid when a static activation scheme has no calibration. Linears that share one input get

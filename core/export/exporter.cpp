@@ -86,7 +86,8 @@ private:
 
     Status write(const ExportPart& part)
     {
-        QL_TRY(const TensorView view, m_model.view(part.tensor));
+        QL_TRY(TensorView view, m_model.view(part.tensor));
+        view = view.weighted(m_decisions[size_t(part.tensor)].importance);
         if (part.kind == Kind::Raw)
             return writeRaw(view);
         if (part.kind == Kind::Values && view.transposed())

@@ -28,10 +28,10 @@ void addCodes(ExportLayout& layout, int index, const TensorInfo& tensor, const S
 {
     const FormatTraits& row = traits(scheme.format);
     const int64_t rows = tensor.rows(), cols = tensor.cols();
-    const int64_t groupSize = row.blockSize                               ? row.blockSize
+    const int64_t groupSize = row.groupSize                               ? row.groupSize
                               : scheme.granularity == Granularity::Group ? scheme.groupSize
                                                                          : cols;
-    const bool perTensor = !row.blockSize && scheme.granularity == Granularity::Tensor;
+    const bool perTensor = !row.groupSize && scheme.granularity == Granularity::Tensor;
     const Shape groups = perTensor ? Shape{1} : Shape{rows, (cols + groupSize - 1) / groupSize};
     const auto add = [&](Kind kind, const char* suffix, DType type, Shape shape) {
         layout.parts.push_back({index, kind, {tensor.name + suffix, type, std::move(shape)}});
@@ -40,7 +40,7 @@ void addCodes(ExportLayout& layout, int index, const TensorInfo& tensor, const S
     add(Kind::Scales, ".scales", DType::F32, groups);
     if (row.kind == FormatKind::Integer && scheme.symmetry == Symmetry::Asymmetric)
         add(Kind::Zeros, ".zeros", DType::I32, groups);
-    if (scheme.format == Format::Q4_1 || scheme.format == Format::Q5_1)
+    if (row.hasMinimum)
         add(Kind::Mins, ".mins", DType::F32, groups);
     layout.metadata["scheme." + tensor.name] = scheme.text();
 }

@@ -85,8 +85,9 @@ private:
     Status write(const GgufPart& part, int tensor)
     {
         const TensorInfo& info = m_model.tensors()[size_t(tensor)];
-        QL_TRY(const TensorView view,
+        QL_TRY(TensorView view,
                part.piece < 0 ? m_model.view(tensor) : m_model.storedView(info.packed->parts[size_t(part.piece)]));
+        view = view.weighted(m_layout.decisions[size_t(tensor)].importance);
         if (part.raw)
             QL_CHECK(writeRaw(view));
         else
@@ -215,7 +216,7 @@ Result<Planned> planFile(const Model& model, const std::vector<Decision>& decisi
     Planned planned;
     if (model.format() == ModelFormat::Gguf) {
         planned.layout = layOutGguf(model, decisions);
-        QL_CHECK(copyGgufKeys(planned.writer, model));
+        QL_CHECK(copyGgufKeys(planned.writer, model, planned.layout));
     } else {
         QL_CHECK(translate(model, decisions, planned));
     }

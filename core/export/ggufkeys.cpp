@@ -191,10 +191,35 @@ bool ownKey(std::string_view key)
            key == "general.quantization_version";
 }
 
+/// What weighs the errors of the file's tensors; the same source for all. Null where nothing does.
+const ImportanceSource* importanceOf(const GgufLayout& layout)
+{
+    for (const GgufPart& part : layout.parts) {
+        for (const int tensor : part.sources) {
+            const Decision& decision = layout.decisions[size_t(tensor)];
+            if (part.quantized && decision.scheme.importance && decision.importance)
+                return &decision.importance->source;
+        }
+    }
+    return nullptr;
+}
+
+/// As llama.cpp's quantizer names the importance matrix that it used.
+void setImportanceKeys(GgufWriter& writer, const ImportanceSource& source)
+{
+    const auto count = [](uint64_t n) { return uint32_t(std::min<uint64_t>(n, UINT32_MAX)); };
+    writer.setText("quantize.imatrix.file", source.maker);
+    writer.setText("quantize.imatrix.dataset", source.dataset);
+    writer.setU32("quantize.imatrix.entries_count", count(source.entries));
+    writer.setU32("quantize.imatrix.chunks_count", count(source.chunks));
+}
+
 } // namespace
 
 void setGgufTypeKeys(GgufWriter& writer, const GgufLayout& layout)
 {
+    if (const ImportanceSource* source = importanceOf(layout))
+        setImportanceKeys(writer, *source);
     std::map<DType, uint64_t> weights;
     bool quantized = false;
     for (const GgufPart& part : layout.parts) {
@@ -223,12 +248,13 @@ void setGgufModelKeys(GgufWriter& writer, const Model& model, const NetworkConfi
     keys.family();
 }
 
-Status copyGgufKeys(GgufWriter& writer, const Model& model)
+Status copyGgufKeys(GgufWriter& writer, const Model& model, const GgufLayout& layout)
 {
+    const bool weighted = importanceOf(layout) != nullptr;
     QL_TRY(const GgufFile file, parseGguf(model.files().front()));
     uint64_t held = 0;
     for (const auto& [key, value] : file.metadata) {
-        if (ownKey(key))
+        if (ownKey(key) || (weighted && key.starts_with("quantize.imatrix.")))
             continue;
         const auto* array = std::get_if<GgufArray>(&value);
         if (!array) {

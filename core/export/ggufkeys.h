@@ -14,7 +14,8 @@ void setGgufTypeKeys(GgufWriter& writer, const GgufLayout& layout);
 /// All keys of the family; what they cannot say goes to `warnings`.
 void setGgufModelKeys(GgufWriter& writer, const Model& model, const NetworkConfig& config,
                       std::vector<std::string>& warnings);
-/// The keys of a GGUF model as they are, but for those that describe the file itself. HeaderTooLarge beyond 256 MiB.
-Status copyGgufKeys(GgufWriter& writer, const Model& model);
+/// The keys of a GGUF model as they are, but for those that describe the file itself, its importance included where
+/// another one is used. HeaderTooLarge beyond 256 MiB.
+Status copyGgufKeys(GgufWriter& writer, const Model& model, const GgufLayout& layout);
 
 } // namespace ql

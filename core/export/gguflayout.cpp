@@ -140,13 +140,17 @@ private:
         return {};
     }
 
-    /// All experts of a layer have the type of the first.
+    /// All experts of a layer have the type of the first; what weighs their errors is their own.
     static void follow(const GgufPart& part, const Decision& first, Decision& own)
     {
-        const bool same = first.asStored == own.asStored && (first.asStored || first.scheme == own.scheme);
+        const bool same =
+            first.asStored == own.asStored && (first.asStored || first.scheme.format == own.scheme.format);
+        if (same && !own.asStored)
+            return;
         const std::string wished = own.asStored ? "its stored type" : own.scheme.text();
         own.asStored = first.asStored;
         own.scheme = first.scheme;
+        own.scheme.importance = first.scheme.importance && own.importance;
         own.fallback = first.fallback;
         if (!same && first.fallback.empty())
             own.fallback = std::string(dtypeInfo(part.dtype).name) + " instead of " + wished +
@@ -212,6 +216,12 @@ std::optional<DType> ggufTypeOf(const Scheme& scheme)
     case Format::Q5_1: return DType::Q5_1;
     case Format::Q8_0: return DType::Q8_0;
     case Format::IQ4_NL: return DType::IQ4_NL;
+    case Format::Q2_K: return DType::Q2_K;
+    case Format::Q3_K: return DType::Q3_K;
+    case Format::Q4_K: return DType::Q4_K;
+    case Format::Q5_K: return DType::Q5_K;
+    case Format::Q6_K: return DType::Q6_K;
+    case Format::IQ4_XS: return DType::IQ4_XS;
     case Format::MXFP4: return DType::MXFP4;
     default: return std::nullopt;
     }

@@ -55,7 +55,8 @@ Result<TensorReport> measureOne(Backend& backend, const Model& model, int index,
             report.note = "kept as stored";
         return report;
     }
-    QL_TRY(const TensorView view, model.view(index));
+    QL_TRY(TensorView view, model.view(index));
+    view = view.weighted(decision.importance);
     QL_TRY(report.metrics, backend.measure(view, decision.scheme, job));
     if (report.metrics.finite != report.metrics.count) {
         QL_TRY(const TensorStats stats, backend.statistics(view, job));
@@ -144,7 +145,8 @@ Status addOutputErrors(Backend& backend, const Model& model, const std::vector<D
         request.input = calibration.find(report.tensor);
         request.activation = schemes[size_t(index)];
         if (request.input) {
-            QL_TRY(const TensorView view, model.view(index));
+            QL_TRY(TensorView view, model.view(index));
+            view = view.weighted(decisions[size_t(index)].importance);
             const JobControl inner{job.stop, [&](uint64_t part, uint64_t) { job.report(done + part, total); }};
             const Status added =
                 addOutputError(backend, view, decisions[size_t(index)], std::move(request), pool, inner, report);

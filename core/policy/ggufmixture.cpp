@@ -189,6 +189,12 @@ std::optional<std::string_view> exceptionFor(const Mixture& mixture, const Part&
     return seventy && (format == "q3_k" || format == "q4_k") ? "q5_k" : format;
 }
 
+/// Whether a rule takes every tensor of these roles.
+bool coversAll(const Rule& rule, const std::vector<TensorRole>& roles)
+{
+    return rule.match.empty() && rule.firstLayer < 0 && rule.lastLayer < 0 && rule.roles == roles;
+}
+
 } // namespace
 
 bool isInShare(MixtureShare share, int index, int count)
@@ -263,9 +269,13 @@ std::optional<Policy> ggufMixture(std::string_view name, const Model& model)
     for (const Part& part : mixture->parts) {
         if (eight && part.kind != Kind::Down)
             continue;
-        append(policy.rules, rulesForShare(model, rolesOf(part.kind), part.share,
-                                           formatScheme(exceptionFor(*mixture, part, model).value_or(part.format)),
-                                           shareNote(part.share)));
+        const std::vector<Rule> rules =
+            rulesForShare(model, rolesOf(part.kind), part.share,
+                          formatScheme(exceptionFor(*mixture, part, model).value_or(part.format)), shareNote(part.share));
+        // In shallow models the first blocks are all blocks.
+        if (!rules.empty() && !policy.rules.empty() && coversAll(policy.rules.back(), rules.front().roles))
+            continue;
+        append(policy.rules, rules);
     }
     if (mixture->name == "iq4_xs" && !eight && queriesPerValue(model) >= 4)
         append(policy.rules, rulesForShare(model, rolesOf(Kind::Value), Share::All, formatScheme("q5_k"), "shared value heads"));

@@ -56,7 +56,8 @@ std::string reasonToKeep(const TensorInfo& tensor)
     }
 }
 
-/// Replaces a decision that cannot be carried out on this tensor by keeping it as stored, and says so.
+/// Replaces a decision that cannot be carried out on this tensor by one with smaller blocks, or by keeping it as stored,
+/// and says so.
 Decision checked(Decision decision, const TensorInfo& tensor)
 {
     const DTypeInfo& type = dtypeInfo(tensor.dtype);
@@ -68,6 +69,12 @@ Decision checked(Decision decision, const TensorInfo& tensor)
     if (problem.empty())
         return decision;
     const std::string wished = decision.scheme.text();
+    const auto narrower = type.decodable ? narrowerBlocks(decision.scheme, tensor.rows(), tensor.cols()) : std::nullopt;
+    if (narrower) {
+        decision.scheme = *narrower;
+        decision.fallback = narrower->text() + " instead of " + wished + ": " + problem;
+        return decision;
+    }
     decision.scheme = Scheme::defaultsFor(floatFormatOf(tensor.dtype));
     decision.asStored = true;
     decision.fallback = "kept as stored instead of " + wished + ": " + problem;

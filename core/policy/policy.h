@@ -40,6 +40,8 @@ struct Decision {
     int rule = -1;       ///< index into Policy::rules
     bool locked = false;
     bool asStored = false; ///< the tensor keeps its stored bytes; scheme then only names the nearest float format
+    /// Of schemes that weigh by it, once a calibration has been asked (resolveCalibrated); null otherwise.
+    std::shared_ptr<const ColumnImportance> importance;
     std::string because; ///< one sentence for the "Because" line
     std::string fallback;///< not empty when the wished scheme does not fit the shape: what was used instead, and why
 };

@@ -225,7 +225,18 @@ Codebook codebookFor(const Scheme& scheme)
         return finish(integerLevels(0, 31), 31, Tie::Up);
     case Format::Q8_0:
         return finish(integerLevels(-127, 127), 127, Tie::AwayFromZero);
+    case Format::Q2_K:
+        return finish(integerLevels(0, 3), 3, Tie::EvenCode);
+    case Format::Q3_K:
+        return finish(integerLevels(-4, 3, 4), 4, Tie::EvenCode);
+    case Format::Q4_K:
+        return finish(integerLevels(0, 15), 15, Tie::EvenCode);
+    case Format::Q5_K:
+        return finish(integerLevels(0, 31), 31, Tie::EvenCode);
+    case Format::Q6_K:
+        return finish(integerLevels(-32, 31, 32), 32, Tie::EvenCode);
     case Format::IQ4_NL:
+    case Format::IQ4_XS:
         return iq4NlCodebook();
     }
     return {};

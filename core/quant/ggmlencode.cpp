@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/quant/ggmlencode.h"
 
+#include "core/quant/ggmlsearch.h"
+#include "core/quant/schemetable.h"
 #include "core/tensor/floats.h"
 
 #include <algorithm>
@@ -34,17 +36,6 @@ uint8_t truncated(float y, float offset, int top)
     return uint8_t(std::clamp(y + offset, 0.0f, float(top)));
 }
 
-/// The value with the largest magnitude, with its sign; the first one on ties.
-float signedLargest(const float* x)
-{
-    float largest = 0;
-    for (int i = 0; i < kGgmlBlock; ++i) {
-        if (std::isfinite(x[i]) && std::abs(x[i]) > std::abs(largest))
-            largest = x[i];
-    }
-    return largest;
-}
-
 void setScale(GgmlBlock& block, float d)
 {
     block.parameters.inverse = finiteInverse(d);
@@ -54,7 +45,7 @@ void setScale(GgmlBlock& block, float d)
 GgmlBlock encodeSigned(const float* x, int half)
 {
     GgmlBlock block;
-    setScale(block, signedLargest(x) / float(-half));
+    setScale(block, signedLargest(std::span(x, kGgmlBlock)) / float(-half));
     for (int i = 0; i < kGgmlBlock; ++i)
         block.codes[size_t(i)] = truncated(scaled(x[i], block.parameters.inverse), float(half) + 0.5f, 2 * half - 1);
     return block;
@@ -86,7 +77,7 @@ GgmlBlock encodeWithMinimum(const float* x, int top)
 GgmlBlock encodeQ8(const float* x)
 {
     GgmlBlock block;
-    setScale(block, std::abs(signedLargest(x)) / 127.0f);
+    setScale(block, std::abs(signedLargest(std::span(x, kGgmlBlock))) / 127.0f);
     for (int i = 0; i < kGgmlBlock; ++i) {
         const float code = std::round(std::clamp(scaled(x[i], block.parameters.inverse), -127.0f, 127.0f));
         block.codes[size_t(i)] = uint8_t(int8_t(code));
@@ -94,52 +85,70 @@ GgmlBlock encodeQ8(const float* x)
     return block;
 }
 
-/// Weighted least-squares fit of a scale to the levels that x * inverse rounds to; weights are x^2.
-struct Fit {
-    float product = 0; ///< sum w q x
-    float square = 0;  ///< sum w q q
-};
+using BlockValues = std::array<float, kGgmlBlock>;
 
-Fit fitScale(const Codebook& book, const float* x, float inverse)
+/// What searches can add up.
+BlockValues finiteValues(const float* x)
 {
-    Fit fit;
-    for (int i = 0; i < kGgmlBlock; ++i) {
-        if (!std::isfinite(x[i]))
-            continue;
-        const float q = book.levels[size_t(book.nearest(inverse * x[i]))].value;
-        const float w = x[i] * x[i];
-        fit.product += w * q * x[i];
-        fit.square += w * q * q;
-    }
-    return fit;
+    BlockValues values;
+    for (size_t i = 0; i < values.size(); ++i)
+        values[i] = std::isfinite(x[i]) ? x[i] : 0.0f;
+    return values;
 }
 
-float searchIq4Scale(const Codebook& book, const float* x)
+/// Where the search saw 0.
+void codeInfinities(const float* x, float scale, int top, GgmlBlock& block)
 {
-    constexpr float smallest = 1e-15f;
-    const float largest = signedLargest(x);
-    if (std::abs(largest) < smallest)
-        return 0;
-    const Fit first = fitScale(book, x, 1.0f / (largest / 127.0f));
-    float d = first.product / first.square;
-    float best = d * first.product;
-    for (int t = -7; t <= 7; ++t) {
-        const Fit fit = fitScale(book, x, (float(t) - 127.0f) / largest);
-        if (fit.square > 0 && fit.product * fit.product > best * fit.square) {
-            d = fit.product / fit.square;
-            best = d * fit.product;
-        }
+    for (size_t i = 0; i < size_t(kGgmlBlock); ++i) {
+        if (std::isinf(x[i]))
+            block.codes[i] = uint8_t((x[i] > 0) == (scale > 0) ? top : 0);
     }
-    return std::isfinite(d) ? d : 0.0f;
 }
 
-GgmlBlock encodeIq4(const float* x)
+/// importance * sqrt(meanSquare + x^2), or x^2 without importance.
+BlockValues weightsOf(const BlockValues& x, const float* importance, float meanSquare)
 {
-    static const Codebook book = codebookFor(Scheme::defaultsFor(Format::IQ4_NL));
+    BlockValues weights;
+    for (size_t i = 0; i < weights.size(); ++i)
+        weights[i] = importance ? importance[i] * std::sqrt(meanSquare + x[i] * x[i]) : x[i] * x[i];
+    return weights;
+}
+
+GgmlBlock encodeIq4(const float* x, const float* importance)
+{
+    static const Iq4Levels levels;
+    const BlockValues values = finiteValues(x);
+    float squares = 0;
+    for (const float value : values)
+        squares += value * value;
     GgmlBlock block;
-    setScale(block, searchIq4Scale(book, x));
+    setScale(block, levels.searchScale(values, weightsOf(values, importance, squares * (2.0f / float(kGgmlBlock)))));
     for (int i = 0; i < kGgmlBlock; ++i)
-        block.codes[size_t(i)] = uint8_t(book.nearest(scaled(x[i], block.parameters.inverse)));
+        block.codes[size_t(i)] = uint8_t(levels.nearest(scaled(x[i], block.parameters.inverse)));
+    return block;
+}
+
+GgmlBlock searchBlock(const float* x, const BlockImportance& importance, int half)
+{
+    const BlockValues values = finiteValues(x);
+    GgmlBlock block;
+    const BlockValues weights = weightsOf(values, importance.columns, importance.rowMeanSquare);
+    const float scale = searchSigned(values, half, weights, block.codes.data());
+    setScale(block, scale);
+    codeInfinities(x, scale, 2 * half - 1, block);
+    return block;
+}
+
+GgmlBlock searchBlockWithMinimum(const float* x, const BlockImportance& importance, int top)
+{
+    const BlockValues values = finiteValues(x);
+    GgmlBlock block;
+    const BlockValues weights = weightsOf(values, importance.columns, importance.rowMeanSquare);
+    const AffineFit fit = searchAffine(values, top, weights, kWeightedGrid, block.codes.data());
+    setScale(block, fit.scale);
+    codeInfinities(x, fit.scale, top, block);
+    block.codeMinimum = fit.minimum;
+    block.parameters.minimum = halfToFloat(toHalf(fit.minimum));
     return block;
 }
 
@@ -166,28 +175,36 @@ std::byte* packHalf(float value, std::byte* out)
 
 } // namespace
 
-GgmlBlock encodeGgmlBlock(Format format, const float* x)
+float meanSquareOf(const float* x, int64_t count)
+{
+    float sum = 0;
+    for (int64_t i = 0; i < count; ++i)
+        sum += std::isfinite(x[i]) ? x[i] * x[i] : 0.0f;
+    return sum / float(count);
+}
+
+GgmlBlock encodeGgmlBlock(Format format, const float* x, const BlockImportance& importance)
 {
     switch (format) {
     case Format::Q4_0:
-        return encodeSigned(x, 8);
+        return importance.columns ? searchBlock(x, importance, 8) : encodeSigned(x, 8);
     case Format::Q5_0:
-        return encodeSigned(x, 16);
+        return importance.columns ? searchBlock(x, importance, 16) : encodeSigned(x, 16);
     case Format::Q4_1:
-        return encodeWithMinimum(x, 15);
+        return importance.columns ? searchBlockWithMinimum(x, importance, 15) : encodeWithMinimum(x, 15);
     case Format::Q5_1:
-        return encodeWithMinimum(x, 31);
+        return importance.columns ? searchBlockWithMinimum(x, importance, 31) : encodeWithMinimum(x, 31);
     case Format::Q8_0:
         return encodeQ8(x);
     default:
-        return encodeIq4(x);
+        return encodeIq4(x, importance.columns);
     }
 }
 
 void packGgmlBlock(Format format, const GgmlBlock& block, std::byte* out)
 {
     std::byte* next = packHalf(block.parameters.scale, out);
-    if (format == Format::Q4_1 || format == Format::Q5_1)
+    if (traits(format).hasMinimum)
         next = packHalf(block.parameters.minimum, next);
     if (format == Format::Q8_0) {
         std::memcpy(next, block.codes.data(), kGgmlBlock);

@@ -62,6 +62,20 @@ float globalScaleFor(const Scheme& scheme, ClipLimits range)
     return scheme.format == Format::NVFP4 ? divisible(factor) : factor;
 }
 
+Status checkImportance(const Scheme& scheme, const TensorView& tensor)
+{
+    if (!tensor.importance())
+        return Error{ErrorCode::SchemeConflict,
+                     "imatrix of " + scheme.text() + " takes its weights from a calibration: calibrate, or load one",
+                     {}};
+    if (!tensor.importance()->fits(tensor.rows(), tensor.cols()))
+        return Error{ErrorCode::CalibrationMismatch,
+                     "the importance is of " + std::to_string(tensor.importance()->cols) + " columns, the tensor has " +
+                         std::to_string(tensor.cols()),
+                     {}};
+    return {};
+}
+
 /// Scales of all groups before double quantization, folded into their mean and the block maxima.
 Status prepareDoubleQuant(const TensorView& tensor, TensorParameters& p, const JobControl& job)
 {
@@ -98,6 +112,10 @@ Result<TensorQuantizer> TensorQuantizer::prepare(TensorPasses& passes, const Sch
     p.scheme = scheme;
     p.rows = tensor.rows();
     p.cols = tensor.cols();
+    if (scheme.importance) {
+        p.importance = tensor.importance();
+        QL_CHECK(checkImportance(scheme, tensor));
+    }
     resolveGroups(scheme, p);
     if (scheme.keepsFloat() || tensor.count() == 0)
         return TensorQuantizer(p);

@@ -16,13 +16,13 @@ struct QuantizedTensor {
     int64_t firstRow = 0; ///< of the matrix, when this is a slice of it
     int64_t rows = 0;
     int64_t cols = 0;
-    int64_t groupSize = 0;    ///< values per group along a row; rows * cols for per-tensor
+    int64_t groupSize = 0;    ///< values per group (sub-block of superblocks) along a row; rows * cols for per-tensor
     int64_t groupsPerRow = 0; ///< 0 for per-tensor
     /// One byte per value, row-major. Symmetric integers: two's complement. Asymmetric integers: 0..2^b-1. Codebooks:
     /// the format's own code number. Float8: the stored byte. GGML: the unpacked block code. Keep: empty.
     std::vector<uint8_t> codes;
     std::vector<float> scales; ///< per group, as reconstruction uses them (after rounding to the scale type)
-    std::vector<float> mins;   ///< per group, GGML formats with a minimum (Q4_1, Q5_1); else empty
+    std::vector<float> mins;   ///< per group, formats with a minimum (Q4_1, Q2_K ...); else empty
     std::vector<int32_t> zeros;///< per group, asymmetric integers; else empty
     /// Double quantization: one 8-bit code per group, f32 scale per 256 groups, one offset (QLoRA, section 3).
     std::vector<uint8_t> scaleCodes;

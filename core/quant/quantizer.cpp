@@ -8,6 +8,7 @@
 #include "core/quant/ggmlencode.h"
 #include "core/quant/packing.h"
 #include "core/quant/schemetable.h"
+#include "core/quant/superblock.h"
 #include "core/tensor/decode.h"
 #include "core/tensor/floats.h"
 
@@ -138,6 +139,42 @@ void TensorQuantizer::chooseGroups(const float* x, int64_t row, Row& out) const
     }
 }
 
+void TensorQuantizer::encodeBlocks(const float* x, int64_t row, Row& out) const
+{
+    const TensorParameters& p = m_parameters;
+    const FormatTraits& format = traits(p.scheme.format);
+    const size_t size = size_t(format.blockSize), bytes = size_t(format.blockBytes);
+    const float* importance = p.importance ? p.importance->ofRow(row, p.rows) : nullptr;
+    const float rowMeanSquare = importance ? meanSquareOf(x, p.cols) : 0.0f;
+    out.groups.clear();
+    out.blocks.resize(size_t(p.cols) / size * bytes);
+    for (size_t first = 0; first < size_t(p.cols); first += size) {
+        const float* columns = importance ? importance + first : nullptr;
+        std::byte* packed = out.blocks.data() + first / size * bytes;
+        const auto addGroup = [&](size_t at, std::span<const uint8_t> codes, const GroupParameters& group, float minimum) {
+            out.groups.push_back(group);
+            for (size_t i = 0; i < codes.size(); ++i) {
+                out.level[at + i] = int16_t(m_group->levelOfCode(codes[i]));
+                out.clipped[at + i] = m_group->clips(x[at + i] - minimum, group);
+            }
+        };
+        if (size == kSuperBlock) {
+            const SuperBlock block = encodeSuperBlock(format.format, x + first, columns);
+            packSuperBlock(format.format, block, packed);
+            const size_t groupSize = size_t(format.groupSize);
+            for (size_t g = 0; g < size / groupSize; ++g) {
+                const GroupParameters group = block.group(int(g));
+                addGroup(first + g * groupSize, std::span(block.codes).subspan(g * groupSize, groupSize), group,
+                         group.minimum);
+            }
+        } else {
+            const GgmlBlock block = encodeGgmlBlock(format.format, x + first, {columns, rowMeanSquare});
+            packGgmlBlock(format.format, block, packed);
+            addGroup(first, block.codes, block.parameters, block.codeMinimum);
+        }
+    }
+}
+
 void TensorQuantizer::quantizeRow(const float* x, int64_t row, bool withValues, Row& out) const
 {
     const TensorParameters& p = m_parameters;
@@ -158,18 +195,7 @@ void TensorQuantizer::quantizeRow(const float* x, int64_t row, bool withValues, 
     if (!isGgml(format))
         chooseGroups(x, row, out);
     else
-        out.groups.clear();
-    const size_t blockBytes = size_t(traits(format).blockBytes);
-    for (size_t first = 0; isGgml(format) && first < cols; first += kGgmlBlock) {
-        const GgmlBlock block = encodeGgmlBlock(format, x + first);
-        out.groups.push_back(block.parameters);
-        out.blocks.resize(out.blocks.size() + blockBytes);
-        packGgmlBlock(format, block, out.blocks.data() + out.blocks.size() - blockBytes);
-        for (size_t i = 0; i < kGgmlBlock; ++i) {
-            out.level[first + i] = int16_t(m_group->levelOfCode(block.codes[i]));
-            out.clipped[first + i] = m_group->clips(x[first + i] - block.codeMinimum, block.parameters);
-        }
-    }
+        encodeBlocks(x, row, out);
     for (size_t i = 0; i < cols; ++i) {
         const GroupParameters& group = out.groups[groupOf(p.groupsPerRow, p.groupSize, int64_t(i))];
         if (!isGgml(format)) {
@@ -221,7 +247,7 @@ QuantizedTensor TensorQuantizer::quantizeRows(const float* x, int64_t firstRow, 
             q.scales.push_back(work.groups[g].scale);
             if (p.scheme.symmetry == Symmetry::Asymmetric)
                 q.zeros.push_back(work.groups[g].zero);
-            if (p.scheme.format == Format::Q4_1 || p.scheme.format == Format::Q5_1)
+            if (row.hasMinimum)
                 q.mins.push_back(work.groups[g].minimum);
         }
         q.scaleCodes.insert(q.scaleCodes.end(), work.scaleCodes.begin(), work.scaleCodes.end());

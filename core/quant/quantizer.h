@@ -29,6 +29,7 @@ struct TensorParameters {
     float globalScale = 1;
     float clipRatio = 1;         ///< KL with groups: the ratio of each group's range that is kept
     float scaleOffset = 0;       ///< double quantization: mean of all group scales
+    std::shared_ptr<const ColumnImportance> importance; ///< of schemes that weigh by it
     std::vector<float> scaleScales; ///< double quantization: one per 256 groups of the whole tensor (doublequant.h)
 };
 
@@ -57,6 +58,7 @@ private:
     struct Row;
     void quantizeRow(const float* x, int64_t row, bool withValues, Row& out) const;
     void chooseGroups(const float* x, int64_t row, Row& out) const;
+    void encodeBlocks(const float* x, int64_t row, Row& out) const;
 
     TensorParameters m_parameters;
     std::shared_ptr<const GroupQuantizer> m_group;

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kScaleNames{"f32", "f16", "bf16", "e8m0", "e4m3"};
 constexpr std::string_view kKnownOptions = "sym, asym, range=strict|full, tensor, channel, group=N, clip=METHOD, "
-                                           "round=nearest|stochastic:SEED, scale=TYPE, double";
+                                           "round=nearest|stochastic:SEED, scale=TYPE, double, imatrix";
 
 Error conflict(const Scheme& scheme, const std::string& option, const std::string& why)
 {
@@ -73,6 +73,8 @@ public:
             return m_given.once("scale", option, setScale(option, value));
         if (!hasValue && key == "double")
             return m_given.once("double", option, setDouble());
+        if (!hasValue && key == "imatrix")
+            return m_given.once("imatrix", option, setImportance());
         return schemeError(ErrorCode::SchemeBadOption,
                            "unknown option '" + std::string(option) + "'; known: " + std::string(kKnownOptions));
     }
@@ -170,6 +172,12 @@ private:
         return {};
     }
 
+    Status setImportance()
+    {
+        m_scheme.importance = true;
+        return {};
+    }
+
     Scheme m_scheme;
     GivenOptions m_given;
 };
@@ -222,7 +230,7 @@ Scheme Scheme::defaultsFor(Format format)
         scheme.scaleType = format == Format::MXFP4 ? ScaleType::E8M0 : ScaleType::E4M3;
         break;
     case FormatKind::Ggml:
-        scheme.groupSize = row.blockSize;
+        scheme.groupSize = row.groupSize;
         break;
     }
     return scheme;
@@ -252,6 +260,7 @@ Scheme Scheme::normalized() const
     if (!row.choosesScaleType)
         scheme.scaleType = usual.scaleType;
     scheme.doubleQuant = scheme.doubleQuant && row.choosesDoubleQuant;
+    scheme.importance = scheme.importance && row.choosesImportance;
     return scheme;
 }
 
@@ -275,6 +284,8 @@ Status Scheme::check() const
         return conflict(*this, "round=stochastic", "the format fixes its rounding");
     if (scaleType != usual.scaleType && !row.choosesScaleType)
         return conflict(*this, "scale=" + std::string(kScaleNames[size_t(scaleType)]), "the format fixes its scales");
+    if (importance && !row.choosesImportance)
+        return conflict(*this, "imatrix", "only GGML formats that search for their scales weigh columns");
     return checkDouble(*this);
 }
 
@@ -298,6 +309,8 @@ std::string Scheme::text() const
         out += ",scale=" + std::string(kScaleNames[size_t(scheme.scaleType)]);
     if (scheme.doubleQuant)
         out += ",double";
+    if (scheme.importance)
+        out += ",imatrix";
     return out;
 }
 

@@ -17,7 +17,7 @@ enum class Format : uint8_t {
     F32, F16, BF16,
     Int2, Int3, Int4, Int5, Int6, Int7, Int8,
     NF4, NF4Quantile, NF4Sym15, FP4, E2M1, FP8E4M3, FP8E5M2, MXFP4, NVFP4,
-    Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL,
+    Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_XS,
 };
 
 enum class Symmetry : uint8_t { Symmetric, Asymmetric };
@@ -41,6 +41,9 @@ struct Scheme {
     uint64_t seed = 0; ///< of stochastic rounding
     ScaleType scaleType = ScaleType::F16;
     bool doubleQuant = false; ///< scales themselves quantized to 8 bits in blocks of 256 (QLoRA)
+    /// Errors weighted by the mean squared input of their column (option "imatrix"); nothing quantizes under it without
+    /// TensorView::importance().
+    bool importance = false;
 
     /// Canonical text: the format, then only what differs from that format's defaults, in fixed order.
     std::string text() const;

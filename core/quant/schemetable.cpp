@@ -6,6 +6,7 @@
 
 #include <array>
 #include <string>
+#include <utility>
 
 namespace ql {
 
@@ -23,7 +24,7 @@ constexpr FormatTraits fixedFormat(Format format, std::string_view name, std::st
     row.section = section;
     row.kind = kind;
     row.bits = bits;
-    row.blockSize = size;
+    row.blockSize = row.groupSize = size;
     row.blockBytes = bytes;
     row.summary = summary;
     row.source = source;
@@ -71,7 +72,30 @@ constexpr FormatTraits ggml(Format format, std::string_view name, std::string_vi
     return fixedFormat(format, name, label, "GGML", FormatKind::Ggml, bits, 32, bytes, summary, "ggml, ggml-quants.c");
 }
 
-constexpr std::array<FormatTraits, 25> kTable{{
+constexpr FormatTraits withMinimum(FormatTraits row)
+{
+    row.hasMinimum = true;
+    return row;
+}
+
+/// ggml's quantizer can weigh the errors of its columns.
+constexpr FormatTraits weighable(FormatTraits row)
+{
+    row.choosesImportance = true;
+    return row;
+}
+
+/// 256 values in sub-blocks whose scales share one factor.
+constexpr FormatTraits superBlock(Format format, std::string_view name, std::string_view label, int bits, int size,
+                                  int bytes, std::string_view summary)
+{
+    FormatTraits row = weighable(ggml(format, name, label, bits, bytes, summary));
+    row.blockSize = 256;
+    row.groupSize = size;
+    return row;
+}
+
+constexpr std::array<FormatTraits, 31> kTable{{
     keep(Format::F32, "f32", "F32", 32, "32-bit floats, nothing is lost."),
     keep(Format::F16, "f16", "F16", 16, "Half precision: 10 fraction bits, largest value 65504."),
     keep(Format::BF16, "bf16", "BF16", 16, "bfloat16: the range of F32 with 7 fraction bits."),
@@ -100,14 +124,27 @@ constexpr std::array<FormatTraits, 25> kTable{{
     fixedFormat(Format::NVFP4, "nvfp4", "NVFP4", "Floating point", FormatKind::Micro, 4, 16, 9,
                 "E2M1 with one E4M3 scale per 16 values and one F32 factor per tensor.",
                 "NVIDIA ModelOpt; block layout of ggml"),
-    ggml(Format::Q4_0, "q4_0", "Q4_0", 4, 18,
-         "16 levels, F16 scale per 32 values whose sign follows the largest value."),
-    ggml(Format::Q4_1, "q4_1", "Q4_1", 4, 20, "16 levels between the minimum and the maximum of 32 values."),
-    ggml(Format::Q5_0, "q5_0", "Q5_0", 5, 22,
-         "32 levels, F16 scale per 32 values whose sign follows the largest value."),
-    ggml(Format::Q5_1, "q5_1", "Q5_1", 5, 24, "32 levels between the minimum and the maximum of 32 values."),
+    weighable(ggml(Format::Q4_0, "q4_0", "Q4_0", 4, 18,
+                   "16 levels, F16 scale per 32 values whose sign follows the largest value.")),
+    weighable(withMinimum(ggml(Format::Q4_1, "q4_1", "Q4_1", 4, 20,
+                               "16 levels between the minimum and the maximum of 32 values."))),
+    weighable(ggml(Format::Q5_0, "q5_0", "Q5_0", 5, 22,
+                   "32 levels, F16 scale per 32 values whose sign follows the largest value.")),
+    weighable(withMinimum(ggml(Format::Q5_1, "q5_1", "Q5_1", 5, 24,
+                               "32 levels between the minimum and the maximum of 32 values."))),
     ggml(Format::Q8_0, "q8_0", "Q8_0", 8, 34, "255 levels, F16 scale per 32 values."),
-    ggml(Format::IQ4_NL, "iq4_nl", "IQ4_NL", 4, 18, "16 unevenly spaced levels, scale found by a weighted search."),
+    weighable(ggml(Format::IQ4_NL, "iq4_nl", "IQ4_NL", 4, 18,
+                   "16 unevenly spaced levels, scale found by a weighted search.")),
+    withMinimum(superBlock(Format::Q2_K, "q2_k", "Q2_K", 2, 16, 84,
+                           "4 levels; 16 sub-blocks of 16 values with 4-bit scales and minima.")),
+    superBlock(Format::Q3_K, "q3_k", "Q3_K", 3, 16, 110, "8 levels; 16 sub-blocks of 16 values with 6-bit scales."),
+    withMinimum(superBlock(Format::Q4_K, "q4_k", "Q4_K", 4, 32, 144,
+                           "16 levels; 8 sub-blocks of 32 values with 6-bit scales and minima.")),
+    withMinimum(superBlock(Format::Q5_K, "q5_k", "Q5_K", 5, 32, 176,
+                           "32 levels; 8 sub-blocks of 32 values with 6-bit scales and minima.")),
+    superBlock(Format::Q6_K, "q6_k", "Q6_K", 6, 16, 210, "64 levels; 16 sub-blocks of 16 values with 8-bit scales."),
+    superBlock(Format::IQ4_XS, "iq4_xs", "IQ4_XS", 4, 32, 136,
+               "The 16 uneven levels of IQ4_NL; 8 sub-blocks of 32 values with 6-bit scales."),
 }};
 
 constexpr bool tableInOrder()
@@ -118,7 +155,7 @@ constexpr bool tableInOrder()
     }
     return true;
 }
-static_assert(tableInOrder() && kTable.size() == size_t(Format::IQ4_NL) + 1, "one row per format, in enum order");
+static_assert(tableInOrder() && kTable.size() == size_t(Format::IQ4_XS) + 1, "one row per format, in enum order");
 
 int scaleBits(ScaleType type)
 {
@@ -212,6 +249,26 @@ Status applicable(const Scheme& scheme, int64_t rows, int64_t cols)
                      {}};
     }
     return {};
+}
+
+std::optional<Scheme> narrowerBlocks(const Scheme& scheme, int64_t rows, int64_t cols)
+{
+    static constexpr std::array<std::pair<Format, Format>, 6> kNext{{{Format::Q2_K, Format::Q4_0},
+                                                                     {Format::Q3_K, Format::Q4_0},
+                                                                     {Format::Q4_K, Format::Q5_0},
+                                                                     {Format::Q5_K, Format::Q5_1},
+                                                                     {Format::Q6_K, Format::Q8_0},
+                                                                     {Format::IQ4_XS, Format::IQ4_NL}}};
+    for (const auto& [from, to] : kNext) {
+        if (scheme.format != from)
+            continue;
+        Scheme next = Scheme::defaultsFor(to);
+        next.importance = scheme.importance;
+        next = next.normalized();
+        if (applicable(next, rows, cols).ok())
+            return next;
+    }
+    return std::nullopt;
 }
 
 } // namespace ql

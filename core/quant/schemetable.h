@@ -28,13 +28,15 @@ struct FormatTraits {
     std::string_view section; ///< menu group: "Integers", "4-bit codebooks", "Floating point", "GGML", "Keep"
     FormatKind kind;
     int bits;         ///< of one code
-    int blockSize;    ///< fixed group size, 0 where the user chooses
+    int blockSize;    ///< values of one fixed block as stored, 0 where the user chooses
+    int groupSize;    ///< values per scale: blockSize, or the sub-block of a superblock
     int blockBytes;   ///< bytes of one fixed block as stored, 0 where the user chooses
     std::string_view summary; ///< one sentence for tooltips
     std::string_view source;  ///< where the definition comes from
+    bool hasMinimum;          ///< value = scale * level + minimum
     // What may be chosen; the rest is fixed by the format.
     bool choosesSymmetry, choosesRange, choosesGranularity, choosesClip, choosesRounding, choosesScaleType,
-        choosesDoubleQuant;
+        choosesDoubleQuant, choosesImportance;
 };
 
 std::span<const FormatTraits> schemeTable();
@@ -48,5 +50,8 @@ uint64_t storedBytes(const Scheme& scheme, int64_t rows, int64_t cols);
 /// Nothing when `scheme` can be applied to such a matrix, else why not (SchemeConflict): a GGML block that does not
 /// divide the row, for example.
 Status applicable(const Scheme& scheme, int64_t rows, int64_t cols);
+/// What llama.cpp's quantizer takes where superblocks do not divide a row: the next format with blocks of 32 (Q4_K: Q5_0,
+/// Q5_K: Q5_1, Q6_K: Q8_0, IQ4_XS: IQ4_NL, others Q4_0). Nothing for other formats, or where that does not fit either.
+std::optional<Scheme> narrowerBlocks(const Scheme& scheme, int64_t rows, int64_t cols);
 
 } // namespace ql

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/search/sensitivity.h"
 
-#include "core/calibration/outputerror.h"
+#include "core/calibration/importance.h"
 #include "core/compute/slabs.h"
 #include "core/search/costplan.h"
 
@@ -100,7 +100,8 @@ private:
     {
         const TensorInfo& info = m_model.tensors()[size_t(index)];
         const InputStatistics* input = m_request.calibration ? m_request.calibration->find(info.name) : nullptr;
-        QL_TRY(const TensorView view, m_model.view(index));
+        QL_TRY(TensorView view, m_model.view(index));
+        view = weightedView(std::move(view), m_request.calibration.get(), info.name);
         for (CostTable::Cell& cell : row.cells) {
             if (job.cancelled())
                 return cancelledError();
@@ -110,6 +111,8 @@ private:
                                        const double share = whole ? double(part) / double(whole) : 0;
                                        job.report(m_done + uint64_t(share * double(info.bytes)), m_total);
                                    }};
+            if (m_request.calibration)
+                cell.scheme = weighable(cell.scheme, view);
             QL_TRY(cell.scheme, resolveOutputClip(m_backend, view, cell.scheme, input, m_pool, {job.stop, {}}));
             if (m_request.measure == SearchMeasure::Output && input)
                 QL_CHECK(measureOutput(view, *input, row, cell, inner));

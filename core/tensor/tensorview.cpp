@@ -221,6 +221,55 @@ Status TensorView::readPacked(int64_t first, int64_t n, float* out) const
     return {};
 }
 
+Result<TensorView> TensorView::gather(std::span<const int64_t> rows, std::span<const Columns> columns) const
+{
+    int64_t width = 0;
+    for (const Columns& piece : columns)
+        width += piece.count;
+    std::vector<float> values(rows.size() * size_t(width));
+    float* out = values.data();
+    for (const int64_t row : rows) {
+        for (const Columns& piece : columns) {
+            QL_CHECK(readFlat(row * m_cols + piece.first, piece.count, out));
+            out += piece.count;
+        }
+    }
+    TensorView gathered = fromFloats(std::move(values), int64_t(rows.size()), width, m_source->name());
+    if (!m_importance || !m_importance->fits(m_rows, m_cols))
+        return gathered;
+    auto importance = std::make_shared<ColumnImportance>();
+    importance->cols = width;
+    importance->source = m_importance->source;
+    const bool shared = m_importance->matrices() == 1;
+    for (const int64_t row : rows.first(std::min<size_t>(rows.size(), shared ? 1 : rows.size()))) {
+        const float* own = m_importance->ofRow(row, m_rows);
+        for (const Columns& piece : columns)
+            importance->values.insert(importance->values.end(), own + piece.first, own + piece.first + piece.count);
+    }
+    return gathered.weighted(std::move(importance));
+}
+
+Result<TensorView> TensorView::gather(std::span<const int64_t> rows) const
+{
+    const Columns whole{0, m_cols};
+    return gather(rows, std::span(&whole, 1));
+}
+
+Result<TensorView> TensorView::gatherSpread(int64_t count) const
+{
+    std::vector<int64_t> rows(size_t(count), 0);
+    for (int64_t i = 0; i < count; ++i)
+        rows[size_t(i)] = i * m_rows / count;
+    return gather(rows);
+}
+
+TensorView TensorView::weighted(std::shared_ptr<const ColumnImportance> importance) const
+{
+    TensorView view = *this;
+    view.m_importance = std::move(importance);
+    return view;
+}
+
 std::optional<std::span<const std::byte>> TensorView::bytes() const
 {
     if (!m_source || m_transposed || m_packed)

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // JobRunner: latest wins, cancel, errors, and an end that waits.
 #include "app/jobrunner.h"
+#include "support/patience.h"
 
 #include <QSignalSpy>
 #include <QTest>
@@ -34,7 +35,7 @@ private Q_SLOTS:
                               answer = *result;
                               thread = QThread::currentThread();
                           });
-        QTRY_COMPARE(answer, 42);
+        QL_TRY_COMPARE(answer, 42);
         QCOMPARE(thread, QThread::currentThread());
         QCOMPARE(runner.pending(), 0);
     }
@@ -48,10 +49,10 @@ private Q_SLOTS:
                               [i](const JobControl& job) { return i < 49 ? untilCancelled(job) : Result<int>(i); },
                               [&](Result<int> result) { delivered << (result.ok() ? *result : -1); });
         }
-        QTRY_VERIFY(!delivered.isEmpty());
+        QL_TRY_VERIFY(!delivered.isEmpty());
         QTest::qWait(50);
         QCOMPARE(delivered, QList<int>{49});
-        QTRY_COMPARE(runner.pending(), 0);
+        QL_TRY_COMPARE(runner.pending(), 0);
     }
 
     void cancellingByHandIsReported()
@@ -62,7 +63,7 @@ private Q_SLOTS:
         const quint64 id = runner.start<int>(JobRunner::Lane::Long, {}, "long", untilCancelled,
                                              [&](Result<int> result) { code = result.error().code; });
         runner.cancel(id);
-        QTRY_VERIFY(code.has_value());
+        QL_TRY_VERIFY(code.has_value());
         QCOMPARE(*code, ErrorCode::Cancelled);
         QCOMPARE(ended.count(), 1);
     }
@@ -83,7 +84,7 @@ private Q_SLOTS:
                                                  [&](Result<int>) { ++delivered; });
             runner.cancel(id);
         }
-        QTRY_COMPARE(delivered, 1000);
+        QL_TRY_COMPARE(delivered, 1000);
         QCOMPARE(running.load(), 0);
         QCOMPARE(runner.pending(), 0);
     }
@@ -95,7 +96,7 @@ private Q_SLOTS:
         runner.start<int>(JobRunner::Lane::Interactive, {}, "greedy",
                           [](const JobControl&) -> Result<int> { throw std::bad_alloc(); },
                           [&](Result<int> result) { code = result.error().code; });
-        QTRY_VERIFY(code.has_value());
+        QL_TRY_VERIFY(code.has_value());
         QCOMPARE(*code, ErrorCode::OutOfMemory);
     }
 
@@ -114,7 +115,7 @@ private Q_SLOTS:
                                   return result;
                               },
                               [](Result<int>) { QFAIL("delivered after the end"); });
-            QTRY_VERIFY(started.load());
+            QL_TRY_VERIFY(started.load());
         }
         QVERIFY(finished.load());
     }
@@ -133,7 +134,7 @@ private Q_SLOTS:
                               return Result<int>(0);
                           },
                           [&](Result<int>) { done = true; }, JobUnit::Tokens);
-        QTRY_VERIFY(done);
+        QL_TRY_VERIFY(done);
         QVERIFY(progress.count() >= 1);
         QVERIFY2(progress.count() < 40, qPrintable(QString::number(progress.count())));
         QCOMPARE(progress[0][1].toString(), QString("counting"));

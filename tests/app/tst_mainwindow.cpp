@@ -3,6 +3,7 @@
 // The whole window, driven with real mouse and key events on the bundled model.
 #include "app/exportcontroller.h"
 #include "app/runcontroller.h"
+#include "support/patience.h"
 #include "support/windowdriver.h"
 #include "widgets/models/layersmodel.h"
 #include "widgets/panels/activationspage.h"
@@ -92,7 +93,7 @@ private Q_SLOTS:
     {
         test::WindowDriver driver;
         driver.window().openPath(QStringLiteral(QL_RESOURCES "/models/loupe-3m/README.md"));
-        QTRY_VERIFY(driver.window().inlineBar()->isVisible());
+        QL_TRY_VERIFY(driver.window().inlineBar()->isVisible());
         QVERIFY2(driver.window().inlineBar()->text().contains("README.md"), qPrintable(driver.window().inlineBar()->text()));
         QVERIFY(driver.open(kModel)); // the window stays usable, and what is over is no longer said
         QVERIFY(!driver.window().inlineBar()->isVisible());
@@ -109,7 +110,7 @@ private Q_SLOTS:
         QVERIFY(enter.isAccepted());
         QDropEvent drop(QPointF(600, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
         QCoreApplication::sendEvent(&driver.window(), &drop);
-        QTRY_COMPARE(driver.window().session()->model()->displayName(), std::string("loupe-3m-outliers"));
+        QL_TRY_COMPARE(driver.window().session()->model()->displayName(), std::string("loupe-3m-outliers"));
         QVERIFY(driver.settle());
     }
 
@@ -227,7 +228,7 @@ private Q_SLOTS:
         QVERIFY(driver.select(kDown));
         driver.trigger("compareClips");
         auto* table = driver.window().findChild<ClipTable*>()->findChild<QTableWidget*>();
-        QTRY_COMPARE(table->rowCount(), 4);
+        QL_TRY_COMPARE(table->rowCount(), 4);
         int lowest = -1;
         for (int row = 0; row < 4; ++row) {
             if (table->item(row, 0)->text().contains("lowest"))
@@ -252,11 +253,11 @@ private Q_SLOTS:
         QVERIFY(exports);
         QSignalSpy finished(exports, &ExportController::finished);
         exports->exportTo(target, ExportFormat::Codes, driver.window().backend());
-        QVERIFY(finished.wait(20000));
+        QVERIFY(finished.wait(test::kPatienceMs));
         QVERIFY(QFileInfo(target).size() > 1000);
         QSignalSpy failed(exports, &ExportController::failed);
         exports->exportTo("/proc/nowhere/x.safetensors", ExportFormat::Codes, driver.window().backend());
-        QVERIFY(failed.wait(20000));
+        QVERIFY(failed.wait(test::kPatienceMs));
         QVERIFY(driver.window().inlineBar()->isVisible());
         QVERIFY(driver.settle());
     }
@@ -274,9 +275,9 @@ private Q_SLOTS:
                 break;
             }
             window.openPath(kModel);
-            QTRY_VERIFY(window.session()->model() != nullptr);
+            QL_TRY_VERIFY(window.session()->model() != nullptr);
             (*window.actionTable())["secondOccupancy"]->trigger();
-            QTRY_COMPARE(window.jobs()->pending(), 0);
+            QL_TRY_COMPARE(window.jobs()->pending(), 0);
             window.close();
         }
     }
@@ -414,17 +415,17 @@ private Q_SLOTS:
             MainWindow window(std::make_shared<Backends>("/bin/false", ""), std::make_unique<Settings>(ini), folder.filePath("j"));
             window.show();
             window.openPath(kModel);
-            QTRY_VERIFY(window.runController()->network() != nullptr);
+            QL_TRY_VERIFY(window.runController()->network() != nullptr);
             if (second) {
-                QTRY_VERIFY(window.runController()->calibration() != nullptr);
+                QL_TRY_VERIFY(window.runController()->calibration() != nullptr);
                 QVERIFY(window.findChild<EvaluatePage*>()->isVisible()); // and so does the page
-                QTRY_COMPARE(window.jobs()->pending(), 0);
+                QL_TRY_COMPARE(window.jobs()->pending(), 0);
                 break;
             }
             window.runController()->calibrate(fewTokens(*window.runController()), {});
-            QTRY_COMPARE_WITH_TIMEOUT(window.jobs()->pending(), 0, 20000);
+            QL_TRY_COMPARE(window.jobs()->pending(), 0);
             window.runController()->saveCalibration(file);
-            QTRY_COMPARE(window.jobs()->pending(), 0);
+            QL_TRY_COMPARE(window.jobs()->pending(), 0);
             (*window.actionTable())["evaluatePage"]->trigger();
             window.close();
         }

@@ -4,6 +4,7 @@
 // attribution, cancelling, and models that cannot run.
 #include "app/runcontroller.h"
 #include "core/compute/cpubackend.h"
+#include "support/patience.h"
 #include "support/safetensorsbuilder.h"
 
 #include <QSignalSpy>
@@ -98,7 +99,7 @@ private Q_SLOTS:
         QVERIFY(!ready.takeFirst()[1].value<Shared<ActivationStudy>>());
         QVERIFY(f.calibrated());
         f.run.requestActivation(f.tensor(kQuery), scheme);
-        QVERIFY(ready.wait(10000));
+        QVERIFY(ready.wait(test::kPatienceMs));
         const auto study = ready.takeFirst()[1].value<Shared<ActivationStudy>>();
         QVERIFY(study && study->distribution && study->tokens == 96);
         f.run.requestActivation(f.tensor("model.layers.0.self_attn.v_proj.weight"), scheme); // shares the input
@@ -119,12 +120,12 @@ private Q_SLOTS:
         QVERIFY(f.calibrated());
         QVERIFY(live.isEmpty()); // there was no calibration when it was asked for
         f.run.requestOutputError(query, int4, true);
-        QVERIFY(live.wait(10000));
+        QVERIFY(live.wait(test::kPatienceMs));
         QCOMPARE(live.takeFirst()[3].toBool(), true);
         double before = 1;
         for (const Scheme& scheme : {int4, int8}) {
             f.run.requestOutputError(query, scheme, false);
-            QVERIFY(live.wait(10000));
+            QVERIFY(live.wait(test::kPatienceMs));
             const auto error = live[0][2].value<OutputError>();
             QCOMPARE(live.takeFirst()[3].toBool(), false);
             QVERIFY(error.relative() > 0 && error.relative() < before / 4);
@@ -153,7 +154,7 @@ private Q_SLOTS:
         QSignalSpy live(&f.run, &RunController::outputErrorReady);
         const Scheme scheme = Scheme::parse("int8,channel").value();
         f.run.requestOutputError(f.tensor(kQuery), scheme, false);
-        QVERIFY(live.wait(10000));
+        QVERIFY(live.wait(test::kPatienceMs));
         const double weights = live.takeFirst()[2].value<OutputError>().relative();
         Policy policy = f.session.policy();
         policy.activations.defaultScheme = ActivationScheme::parse("int8,tensor").value();
@@ -161,7 +162,7 @@ private Q_SLOTS:
         QVERIFY(f.run.activationScheme(f.tensor(kQuery)).has_value());
         QVERIFY(!f.run.activationScheme(f.tensor(kNorm)).has_value());
         f.run.requestOutputError(f.tensor(kQuery), scheme, false);
-        QVERIFY(live.wait(10000));
+        QVERIFY(live.wait(test::kPatienceMs));
         QVERIFY(live.takeFirst()[2].value<OutputError>().relative() > 1.2 * weights);
     }
 
@@ -231,7 +232,7 @@ private Q_SLOTS:
             f.run.discardCalibration();
         }
         QVERIFY(f.open(bundled("loupe-3m-outliers")));
-        QTRY_COMPARE(f.session.model()->displayName(), std::string("loupe-3m-outliers"));
+        QL_TRY_COMPARE(f.session.model()->displayName(), std::string("loupe-3m-outliers"));
         f.run.loadCalibration(file);
         QVERIFY(f.idle());
         QCOMPARE(f.failed.size(), 1);

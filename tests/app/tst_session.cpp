@@ -6,6 +6,7 @@
 #include "app/snapshots.h"
 #include "core/io/safetensorswriter.h"
 #include "core/policy/presets.h"
+#include "support/patience.h"
 #include "support/testmodels.h"
 
 #include <QSignalSpy>
@@ -52,7 +53,7 @@ class TestSession : public QObject
         auto session = std::make_unique<Session>(&m_jobs);
         QSignalSpy opened(session.get(), &Session::modelChanged);
         session->openModel(m_model);
-        return opened.wait() ? std::move(session) : nullptr;
+        return opened.wait(test::kPatienceMs) ? std::move(session) : nullptr;
     }
 
     static int index(const Session& session, const char* name) { return session.model()->indexOf(name); }
@@ -69,7 +70,7 @@ private Q_SLOTS:
         Session session(&m_jobs);
         QSignalSpy failed(&session, &Session::failed);
         session.openModel(m_folder.filePath("missing.gguf"));
-        QVERIFY(failed.wait());
+        QVERIFY(failed.wait(test::kPatienceMs));
         QVERIFY(failed[0][0].value<Error>().text().find("missing.gguf") != std::string::npos);
         QVERIFY(!session.model());
     }
@@ -260,7 +261,7 @@ private Q_SLOTS:
         {
             Journal journal(session.get(), journals.path());
             session->setSchemes({{index(*session, "model.layers.0.self_attn.q_proj.weight"), Scheme::defaultsFor(Format::Int3)}}, "edit");
-            QTRY_VERIFY_WITH_TIMEOUT(!QDir(journals.path()).entryList({"*.journal"}).isEmpty(), 5000);
+            QL_TRY_VERIFY(!QDir(journals.path()).entryList({"*.journal"}).isEmpty());
         }
         QVERIFY(QDir(journals.path()).entryList({"*.journal"}).isEmpty());
     }

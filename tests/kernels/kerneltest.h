@@ -56,7 +56,8 @@ inline const std::vector<std::string>& schemeTexts()
     static const std::vector<std::string> texts = [] {
         std::vector<std::string> all;
         for (const FormatTraits& row : schemeTable()) {
-            if (row.kind != FormatKind::Keep)
+            const bool superBlock = row.kind == FormatKind::Ggml && row.groupSize != row.blockSize;
+            if (row.kind != FormatKind::Keep && !superBlock)
                 all.emplace_back(row.name);
         }
         for (const char* more : {"int2,group=16",

@@ -86,6 +86,29 @@ private Q_SLOTS:
             }
         }
     }
+
+    void superblocksAndWeightedSearchesRunInCpp_data()
+    {
+        QTest::addColumn<QString>("scheme");
+        for (const FormatTraits& row : schemeTable()) {
+            if (row.kind == FormatKind::Ggml && row.groupSize != row.blockSize)
+                QTest::newRow(row.name.data()) << row.name.data();
+            if (row.choosesImportance)
+                QTest::addRow("%s by importance", row.name.data()) << QString(row.name.data()) + ",imatrix";
+        }
+    }
+    void superblocksAndWeightedSearchesRunInCpp()
+    {
+        QFETCH(QString, scheme);
+        auto importance = std::make_shared<ColumnImportance>();
+        importance->cols = 4096;
+        for (int i = 0; i < 4096; ++i)
+            importance->values.push_back(float(i % 13));
+        const auto tensor = TensorView::fromFloats(test::normalValues(2 * 4096, 5), 2, 4096).weighted(importance);
+        const QString d = compareOn(device(false), tensor, Scheme::parse(scheme.toStdString()).value());
+        QVERIFY2(d.startsWith("done by the fallback: "), qPrintable(d));
+        fallback().calls = 0;
+    }
 };
 
 QTEST_GUILESS_MAIN(TestQuantizeKernels)

@@ -91,8 +91,8 @@ Shared<Distribution> SampleAnalyses::distribution() const
 
 int64_t SampleAnalyses::groupLength(const Scheme& scheme) const
 {
-    if (const int block = traits(scheme.format).blockSize)
-        return std::min<int64_t>(block, m_cols);
+    if (const int group = traits(scheme.format).groupSize)
+        return std::min<int64_t>(group, m_cols);
     switch (scheme.granularity) {
     case Granularity::Tensor: return m_rows * m_cols;
     case Granularity::Channel: return m_cols;

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The filter line: grammar, messages, and the filtered and sorted table.
+#include "tests/support/patience.h"
 #include "tests/widgets/testmodel.h"
 #include "widgets/models/layersfiltermodel.h"
 
@@ -197,10 +198,10 @@ private Q_SLOTS:
         f.filter.sort(LayersModel::SqnrColumn, Qt::AscendingOrder);
         QCOMPARE(f.filter.shownTensors(), 2);
         f.layers.setMetrics(12, metricsOf(3)); // 1/k_proj
-        QTRY_COMPARE(f.filter.shownTensors(), 3);
-        QTRY_COMPARE(shown(f.filter).first(), QString("1/self_attn.k_proj"));
+        QL_TRY_COMPARE(f.filter.shownTensors(), 3);
+        QL_TRY_COMPARE(shown(f.filter).first(), QString("1/self_attn.k_proj"));
         f.layers.setMetrics(12, metricsOf(30));
-        QTRY_COMPARE(f.filter.shownTensors(), 2);
+        QL_TRY_COMPARE(f.filter.shownTensors(), 2);
     }
 };
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // LayersModel: tree, texts, raw numbers, what is unknown, groups that add up, batched signals, a large model.
 #include "core/quant/schemetable.h"
+#include "tests/support/patience.h"
 #include "tests/widgets/testmodel.h"
 #include "widgets/models/layersmodel.h"
 
@@ -263,14 +264,14 @@ private Q_SLOTS:
         for (int tensor : {5, 3, 4, 3, 4, 5, 20})
             model.setMetrics(tensor, metricsOf(20));
         QCOMPARE(spy.size(), 0);
-        QTRY_COMPARE(spy.size(), 2);
+        QL_TRY_COMPARE(spy.size(), 2);
         QCOMPARE(spy[0][0].toModelIndex().row(), 3);
         QCOMPARE(spy[0][1].toModelIndex().row(), 5);
         QCOMPARE(spy[1][0].toModelIndex().row(), 20);
         spy.clear();
         model.setGrouping(LayersModel::Grouping::Block);
         model.setMetrics(2, metricsOf(20));
-        QTRY_COMPARE(spy.size(), 2); // the tensor and its group
+        QL_TRY_COMPARE(spy.size(), 2); // the tensor and its group
         QCOMPARE(spy[0][0].toModelIndex().parent(), model.index(1, 0));
         QCOMPARE(spy[1][0].toModelIndex(), model.index(1, 0));
     }
@@ -285,7 +286,7 @@ private Q_SLOTS:
         auto decisions = decisionsFor(*model.model());
         decisions[kQ0Index].scheme = Scheme::defaultsFor(Format::NF4);
         model.setDecisions(decisions);
-        QTRY_COMPARE(spy.size(), 2);
+        QL_TRY_COMPARE(spy.size(), 2);
         QTest::qWait(60);
         QCOMPARE(spy.size(), 2);
     }
@@ -346,7 +347,7 @@ private Q_SLOTS:
             model.setMetrics(i, metricsOf(20));
             measured += !decisions[size_t(i)].scheme.keepsFloat();
         }
-        QTRY_VERIFY(!spy.isEmpty());
+        QL_TRY_VERIFY(!spy.isEmpty());
         QVERIFY2(spy.size() < 12000, qPrintable(QString::number(spy.size())));
         QCOMPARE(model.totals().measured, measured);
     }

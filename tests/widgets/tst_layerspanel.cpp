@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // LayersPanel by mouse and keys: selection, filter, grouping, columns, visible rows, state.
+#include "tests/support/patience.h"
 #include "tests/widgets/testmodel.h"
 #include "widgets/delegates/layersdelegate.h"
 #include "widgets/models/layersmodel.h"
@@ -109,7 +110,7 @@ private Q_SLOTS:
         f.click(f.row(1, 1));
         for (const auto& [text, count] : {std::pair("role:v_proj", "3 of"), std::pair("nothing-has-this-name", "0 of")}) {
             f.line->setText(text);
-            QTRY_VERIFY(f.status().startsWith(count));
+            QL_TRY_VERIFY(f.status().startsWith(count));
         }
         QVERIFY(f.panel.selectedTensors().isEmpty());
         QTest::keyClick(f.line, Qt::Key_Escape);
@@ -142,18 +143,18 @@ private Q_SLOTS:
         Fixture f;
         f.panel.focusFilter();
         QTest::keyClicks(f.line, "role:v_proj layer:1-");
-        QTRY_COMPARE(f.status(), QString("2 of 30 tensors"));
+        QL_TRY_COMPARE(f.status(), QString("2 of 30 tensors"));
         QVERIFY(f.view->isExpanded(f.row(0)));
         QTest::keyClick(f.line, Qt::Key_Return);
         QVERIFY(f.view->hasFocus());
         QTest::keyClick(f.line, Qt::Key_Escape);
         QCOMPARE(f.status(), QString("30 tensors"));
         QTest::keyClicks(f.line, "/(/");
-        QTRY_VERIFY(f.status().contains("not valid"));
+        QL_TRY_VERIFY(f.status().contains("not valid"));
         QCOMPARE(f.view->model()->rowCount(), 6); // an invalid term filters nothing
         f.line->clear();
         QTest::keyClicks(f.line, "nothing-is-called-this");
-        QTRY_COMPARE(f.view->model()->rowCount(), 0);
+        QL_TRY_COMPARE(f.view->model()->rowCount(), 0);
     }
 
     void filteringKeepsTheSelection()
@@ -162,10 +163,10 @@ private Q_SLOTS:
         f.panel.selectTensor(4);
         QSignalSpy spy(&f.panel, &LayersPanel::selectionChanged);
         f.line->setText("v_proj");
-        QTRY_COMPARE(f.status(), QString("3 of 30 tensors"));
+        QL_TRY_COMPARE(f.status(), QString("3 of 30 tensors"));
         QCOMPARE(f.panel.selectedTensors(), QList<int>({4}));
         f.line->clear();
-        QTRY_COMPARE(f.status(), QString("30 tensors"));
+        QL_TRY_COMPARE(f.status(), QString("30 tensors"));
         QCOMPARE(f.panel.selectedTensors(), QList<int>({4}));
         QCOMPARE(f.panel.currentTensor(), 4);
     }
@@ -174,7 +175,7 @@ private Q_SLOTS:
     {
         Fixture f;
         f.line->setText("role:q_proj");
-        QTRY_COMPARE(f.status(), QString("3 of 30 tensors"));
+        QL_TRY_COMPARE(f.status(), QString("3 of 30 tensors"));
         f.panel.selectTensor(4);
         QCOMPARE(f.line->text(), QString());
         QCOMPARE(f.panel.selectedTensors(), QList<int>({4}));
@@ -199,14 +200,14 @@ private Q_SLOTS:
         Fixture f(40);
         f.grouping()->actions()[2]->trigger();
         QSignalSpy spy(&f.panel, &LayersPanel::visibleTensorsChanged);
-        QTRY_VERIFY(!spy.isEmpty());
+        QL_TRY_VERIFY(!spy.isEmpty());
         QList<int> visible = spy.last()[0].value<QList<int>>();
         QCOMPARE(visible.first(), 0);
         QVERIFY(visible.size() > 5 && visible.size() < 40);
         spy.clear();
         for (int value = 100; value <= 2000; value += 100)
             f.view->verticalScrollBar()->setValue(value);
-        QTRY_VERIFY(!spy.isEmpty());
+        QL_TRY_VERIFY(!spy.isEmpty());
         QTest::qWait(150);
         QCOMPARE(spy.size(), 1); // many steps, one announcement
         visible = spy.last()[0].value<QList<int>>();
@@ -249,7 +250,7 @@ private Q_SLOTS:
         f.view->header()->moveSection(f.view->header()->visualIndex(LayersModel::SizeColumn), 1);
         f.grouping()->actions()[1]->trigger();
         f.line->setText("proj");
-        QTRY_VERIFY(f.status().contains("of"));
+        QL_TRY_VERIFY(f.status().contains("of"));
         const QByteArray state = f.panel.saveState();
 
         Fixture other;
@@ -323,20 +324,20 @@ private Q_SLOTS:
         f.panel.selectTensor(90000);
         QCOMPARE(f.panel.currentTensor(), 90000);
         QSignalSpy spy(&f.panel, &LayersPanel::visibleTensorsChanged);
-        QTRY_VERIFY(!spy.isEmpty());
+        QL_TRY_VERIFY(!spy.isEmpty());
         QVERIFY(spy.last()[0].value<QList<int>>().contains(90000));
         f.line->setText("layer:5000 role:v_proj");
-        QTRY_COMPARE(f.status(), QString("1 of 100011 tensors"));
+        QL_TRY_COMPARE(f.status(), QString("1 of 100011 tensors"));
         f.line->clear();
         f.grouping()->actions()[0]->trigger();
         f.view->expandAll(); // every row is open: layout changes and streaming results must not take quadratic time
         f.line->setText("role:v_proj");
-        QTRY_COMPARE(f.status(), QString("11112 of 100011 tensors"));
+        QL_TRY_COMPARE(f.status(), QString("11112 of 100011 tensors"));
         for (int tensor = 0; tensor < 100011; tensor += 2)
             f.layers.setMetrics(tensor, metricsOf(20));
         QTest::qWait(100);
         f.line->clear();
-        QTRY_COMPARE(f.status(), QString("100011 tensors"));
+        QL_TRY_COMPARE(f.status(), QString("100011 tensors"));
     }
 };
 

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The map page, driven by mouse, wheel and keyboard.
+#include "tests/support/patience.h"
 #include "tests/support/sampleanalyses.h"
 #include "widgets/panels/groupmodel.h"
 #include "widgets/panels/mappage.h"
@@ -118,7 +119,7 @@ private Q_SLOTS:
                               Qt::NoScrollPhase, false);
             QApplication::sendEvent(&f.map(), &event);
         }
-        QTRY_COMPARE(asked.size(), 1); // one request once the view rests, not one per notch
+        QL_TRY_COMPARE(asked.size(), 1); // one request once the view rests, not one per notch
         const auto region = asked[0][0].value<MapRegion>();
         QVERIFY(region.firstRow <= 30 && region.firstRow + region.rows > 30 && region.rows < 8);
         QVERIFY(region.firstCol <= 200 && region.firstCol + region.cols > 200 && region.firstCol % 128 == 0);

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // ModelPage, its heat map and its stacks: what is coloured how, what a click selects, what is unknown, sums of bytes.
+#include "tests/support/patience.h"
 #include "tests/widgets/testmodel.h"
 #include "widgets/models/layersmodel.h"
 #include "widgets/panels/modelpage.h"
@@ -110,7 +111,7 @@ private Q_SLOTS:
         QVERIFY(!f.map->hasData()); // nothing measured
         f.layers.setMetrics(2, metricsOf(12)); // block 0, q_proj
         f.layers.setMetrics(2 + kBlockTensors, metricsOf(30));
-        QTRY_VERIFY(f.map->hasData());
+        QL_TRY_VERIFY(f.map->hasData());
         QCOMPARE(f.map->colourRange().lo, 12.0);
         QCOMPARE(f.map->colourRange().hi, 30.0);
         QCOMPARE(int(f.map->table().rows.size()), 3 * 7);
@@ -150,7 +151,7 @@ private Q_SLOTS:
         QVERIFY(!get->isEnabled());
         QCOMPARE(get->toolTip(), QString("family mamba is not supported"));
         f.layers.setKl(2, 0.01);
-        QTRY_VERIFY(!get->isVisible());
+        QL_TRY_VERIFY(!get->isVisible());
     }
 
     void theUnitOfDivergencesFollowsTheirSize()
@@ -160,9 +161,9 @@ private Q_SLOTS:
         f.page.setMeasure(ModelPage::Measure::Kl);
         QCOMPARE(measure->currentText(), QString("KL (nats)"));
         f.layers.setKl(2, 0.01);
-        QTRY_COMPARE(measure->currentText(), QString("KL (10⁻³ nats)"));
+        QL_TRY_COMPARE(measure->currentText(), QString("KL (10⁻³ nats)"));
         f.layers.setKl(2, 1.5);
-        QTRY_COMPARE(measure->currentText(), QString("KL (nats)"));
+        QL_TRY_COMPARE(measure->currentText(), QString("KL (nats)"));
     }
 
     void stacksHoldEveryByte()

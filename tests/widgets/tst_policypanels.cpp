@@ -11,6 +11,7 @@
 #include "widgets/panels/ruledialog.h"
 #include "widgets/panels/rulespanel.h"
 #include "widgets/panels/shortcuteditor.h"
+#include "tests/support/patience.h"
 
 #include <QAbstractItemModelTester>
 #include <QApplication>
@@ -410,7 +411,7 @@ private Q_SLOTS:
         auto* ok = editor.findChild<QDialogButtonBox*>()->button(QDialogButtonBox::Ok);
         keys->setFocus();
         QTest::keyClick(keys, Qt::Key_S, Qt::ControlModifier);
-        QTRY_VERIFY(!ok->isEnabled()); // a shortcut may have four keys: the field waits a second for more
+        QL_TRY_VERIFY(!ok->isEnabled()); // a shortcut may have four keys: the field waits a second for more
         QVERIFY(named<QLabel>(editor, "Conflicts")->text().contains("Open and Save"));
         keys->setKeySequence(QKeySequence("Ctrl+P"));
         QVERIFY(ok->isEnabled());

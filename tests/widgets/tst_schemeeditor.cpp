@@ -6,6 +6,7 @@
 #include "widgets/panels/formatcombo.h"
 #include "widgets/panels/schemeeditor.h"
 #include "widgets/panels/segmentedchoice.h"
+#include "tests/support/patience.h"
 
 #include <QClipboard>
 #include <QDoubleSpinBox>
@@ -206,7 +207,7 @@ private Q_SLOTS:
         QTest::keyClick(box, Qt::Key_Up);
         QCOMPARE(edits.size(), 1);
         QCOMPARE(edits[0][2].toBool(), false);
-        QTRY_COMPARE(edits.size(), 2);
+        QL_TRY_COMPARE(edits.size(), 2);
         QCOMPARE(edits[1][2].toBool(), true);
         QCOMPARE(edits[1][0].value<Scheme>(), schemeOf("int4,clip=percentile:99.1"));
     }

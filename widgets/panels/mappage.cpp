@@ -31,9 +31,9 @@ constexpr int kBytesPerLine = 8;
 /// Columns of the map that one pick covers.
 int64_t groupLength(const Scheme& scheme, int64_t cols)
 {
-    const int block = scheme.keepsFloat() ? 0 : traits(scheme.format).blockSize;
-    if (block > 0)
-        return block;
+    const int group = scheme.keepsFloat() ? 0 : traits(scheme.format).groupSize;
+    if (group > 0)
+        return group;
     return scheme.granularity == Granularity::Group && !scheme.keepsFloat() ? scheme.groupSize : std::max<int64_t>(1, cols);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Output errors against sums written out, the ways to get them against each other, and the clip method built on them.
-#include "core/calibration/outputerror.h"
+#include "core/calibration/importance.h"
 #include "core/compute/analysis.h"
 #include "core/compute/cpubackend.h"
 #include "support/samplecalibration.h"
@@ -393,6 +393,59 @@ private Q_SLOTS:
         const auto study = analyseClipping(m_backend, weight, scheme, {});
         QVERIFY(study.ok() && (*study)->marks.size() == 4);
         QCOMPARE(Scheme::parse("q8_0,clip=output").error().code, ErrorCode::SchemeConflict);
+    }
+
+    void importanceIsTheMeanSquaredInput()
+    {
+        const auto model = test::tinyLlama();
+        const auto calibration = test::sampleCalibration(*model);
+        Policy policy;
+        policy.defaultScheme = parsed("q4_0,imatrix");
+        policy.tensors["model.embed_tokens.weight"].scheme = parsed("q4_0,imatrix");
+        const auto decisions = policy.resolve(*model).value();
+        const auto attached = attachImportance(*model, decisions, calibration.get());
+        QVERIFY(attached.ok());
+        const int q = model->indexOf("model.layers.1.self_attn.q_proj.weight");
+        const Decision& decision = (*attached)[size_t(q)];
+        QVERIFY(decision.fallback.empty() && decision.importance);
+        const InputStatistics& input = *calibration->find("model.layers.1.self_attn.q_proj.weight");
+        for (size_t c = 0; c < 32; ++c)
+            QCOMPARE(decision.importance->values[c], float(input.channelMeanSquare[c]));
+        // What enters the embedding is not known: named, and it goes unweighted.
+        const Decision& embedding = (*attached)[size_t(model->indexOf("model.embed_tokens.weight"))];
+        QVERIFY(!embedding.scheme.importance);
+        QVERIFY2(embedding.fallback.starts_with("q4_0 instead of q4_0,imatrix: "), embedding.fallback.c_str());
+        // Once more changes nothing.
+        const auto twice = attachImportance(*model, *attached, calibration.get());
+        QCOMPARE((*twice)[size_t(model->indexOf("model.embed_tokens.weight"))].fallback, embedding.fallback);
+        const auto without = attachImportance(*model, decisions, nullptr);
+        QCOMPARE(without.error().code, ErrorCode::CalibrationInvalid);
+        QVERIFY(without.error().where.find("embed_tokens") != std::string::npos);
+        const std::vector<int> onlyNorms{1};
+        QVERIFY(attachImportance(*model, decisions, nullptr, &onlyNorms).ok());
+    }
+
+    void expertsHaveTheirOwnImportance()
+    {
+        test::SampleInput wanted;
+        wanted.channels = 32;
+        InputStatistics input = test::sampleInput(wanted, {"experts.weight"}, 0);
+        input.expertTokens = {5, 0};
+        input.expertMeanSquare.assign(64, 0.0);
+        std::fill_n(input.expertMeanSquare.begin(), 32, 3.0);
+        const Calibration calibration({}, {input});
+        const auto importance = importanceOf(calibration, "experts.weight", 8, 32);
+        QVERIFY(importance && importance->matrices() == 2);
+        QCOMPARE(importance->ofRow(3, 8)[0], 3.0f);
+        QCOMPARE(importance->ofRow(4, 8)[31], 1.0f); // saw no token
+        QVERIFY(!importanceOf(calibration, "experts.weight", 7, 32));
+        QVERIFY(!importanceOf(calibration, "experts.weight", 8, 64));
+        QVERIFY(!importanceOf(calibration, "others.weight", 8, 32));
+        // Samples of rows take theirs along.
+        const TensorView view = weightOf(8, 32).weighted(importance);
+        const TensorView sample = view.gatherSpread(4).value();
+        QCOMPARE(sample.importance()->ofRow(1, 4)[0], 3.0f);
+        QCOMPARE(sample.importance()->ofRow(2, 4)[0], 1.0f);
     }
 
     void allDecisionsOfAModelAreResolved()

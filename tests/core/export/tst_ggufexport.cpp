@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // GGUF files: they hold what the quantizer promised, under llama.cpp's names and in its orders, and run as the model did.
+#include "core/calibration/importance.h"
 #include "core/compute/cpubackend.h"
 #include "core/evaluation/evaluation.h"
 #include "core/export/exporter.h"
@@ -11,6 +12,7 @@
 #include "core/tokenizer/tokenizer.h"
 #include "support/ggufbuilder.h"
 #include "support/safetensorsbuilder.h"
+#include "support/samplecalibration.h"
 #include "support/testmodels.h"
 
 #include <QTest>
@@ -64,11 +66,17 @@ class TestGgufExport : public QObject
     std::shared_ptr<ThreadPool> m_pool = std::make_shared<ThreadPool>(2);
     CpuBackend m_backend{m_pool};
 
+    std::vector<Decision> decisionsOf(const Model& model, const Policy& policy)
+    {
+        const auto calibration = test::sampleCalibration(model);
+        return valueOf(attachImportance(model, valueOf(policy.resolve(model)), calibration.get()));
+    }
+
     /// Exported, sizes compared with the plan's, and opened.
     std::shared_ptr<const Model> write(const Model& model, const Policy& policy, const char* name)
     {
         const std::string path = m_folder.path(name);
-        const auto decisions = valueOf(policy.resolve(model));
+        const auto decisions = decisionsOf(model, policy);
         const auto plan = valueOf(planExport(model, decisions, ExportFormat::Gguf));
         if (const Status written = exportModel(m_backend, model, decisions, ExportFormat::Gguf, path, {}); !written.ok())
             throw std::runtime_error(written.error().text());
@@ -87,6 +95,7 @@ class TestGgufExport : public QObject
         EvaluationRequest request;
         request.network = valueOf(Network::create(model));
         request.policy = policy;
+        request.calibration = test::sampleCalibration(*model);
         const auto tokenizer = valueOf(Tokenizer::of(*model));
         SequenceSettings settings;
         settings.path = QL_RESOURCES "/models/text/heldout.txt";
@@ -110,7 +119,7 @@ class TestGgufExport : public QObject
 
     std::vector<float> promised(const Model& model, int tensor, const Decision& decision)
     {
-        const TensorView view = valueOf(model.view(tensor));
+        const TensorView view = valueOf(model.view(tensor)).weighted(decision.importance);
         std::vector<float> values(size_t(view.count()));
         if (decision.asStored)
             return valuesOf(model, model.tensors()[size_t(tensor)].name);
@@ -124,8 +133,9 @@ private Q_SLOTS:
     {
         QTest::addColumn<QString>("scheme");
         QTest::addColumn<QString>("type");
-        for (const char* scheme : {"f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "iq4_nl", "mxfp4"})
-            QTest::newRow(scheme) << scheme << QString(scheme).toUpper();
+        for (const char* scheme : {"f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "iq4_nl", "mxfp4", "q2_k",
+                                   "q3_k", "q4_k", "q5_k", "q6_k", "iq4_xs", "q4_k,imatrix", "q4_0,imatrix"})
+            QTest::newRow(scheme) << scheme << QString(scheme).section(',', 0, 0).toUpper();
     }
     void bundledModelRunsAsPredicted()
     {
@@ -135,7 +145,7 @@ private Q_SLOTS:
         const Policy policy = policyOf(scheme);
         const auto exported = write(*model, policy, "loupe.gguf");
         QCOMPARE(exported->architecture(), std::string("llama"));
-        const auto decisions = valueOf(policy.resolve(*model));
+        const auto decisions = decisionsOf(*model, policy);
         for (size_t i = 0; i < decisions.size(); ++i) {
             const std::string name = model->tensors()[i].name, target = ggufName(name, "llama").value();
             const int at = exported->indexOf(target);
@@ -293,6 +303,59 @@ private Q_SLOTS:
         QCOMPARE(before.integer("general.file_type"), std::optional<int64_t>(7));
         QCOMPARE(after.integer("general.file_type"), std::optional<int64_t>(2));
         QCOMPARE(after.integer("general.quantization_version"), std::optional<int64_t>(2));
+    }
+
+    void importanceIsNamedInTheFile()
+    {
+        const auto model = valueOf(Model::open(kLoupe));
+        write(*model, policyOf("q4_k,imatrix"), "weighted.gguf");
+        const auto weighted = valueOf(parseGguf(valueOf(openFile(m_folder.path("weighted.gguf"), FileAccess::Read))));
+        QCOMPARE(weighted.text("quantize.imatrix.file").value_or("").rfind("forward pass by ", 0), size_t(0));
+        QCOMPARE(weighted.text("quantize.imatrix.dataset"), std::optional<std::string>("sample.txt (SHA-256 0123456789abcdef)"));
+        QCOMPARE(weighted.integer("quantize.imatrix.entries_count"), std::optional<int64_t>(29));
+        QCOMPARE(weighted.integer("quantize.imatrix.chunks_count"), std::optional<int64_t>(4));
+        QCOMPARE(weighted.integer("general.file_type"), std::optional<int64_t>(15));
+        // Other importance, or none, in a file made from that one.
+        const auto source = valueOf(Model::open(m_folder.path("weighted.gguf")));
+        write(*source, policyOf("q5_k,imatrix"), "again.gguf");
+        const auto again = valueOf(parseGguf(valueOf(openFile(m_folder.path("again.gguf"), FileAccess::Read))));
+        QCOMPARE(again.integer("quantize.imatrix.chunks_count"), std::optional<int64_t>(4));
+        write(*model, policyOf("q4_k"), "plain.gguf");
+        const auto plain = valueOf(parseGguf(valueOf(openFile(m_folder.path("plain.gguf"), FileAccess::Read))));
+        QVERIFY(!plain.integer("quantize.imatrix.chunks_count"));
+    }
+
+    void rowsThatSuperblocksDoNotDivideTakeSmallerBlocks_data()
+    {
+        QTest::addColumn<QString>("scheme");
+        QTest::addColumn<QString>("taken");
+        const QStringList pairs{"q2_k", "q4_0", "q3_k", "q4_0", "q4_k", "q5_0", "q5_k", "q5_1", "q6_k", "q8_0", "iq4_xs", "iq4_nl",
+                                "q4_k,imatrix", "q5_0,imatrix", "q6_k,imatrix", "q8_0"};
+        for (qsizetype i = 0; i < pairs.size(); i += 2)
+            QTest::newRow(qPrintable(pairs[i])) << pairs[i] << pairs[i + 1];
+    }
+    void rowsThatSuperblocksDoNotDivideTakeSmallerBlocks()
+    {
+        QFETCH(QString, scheme);
+        QFETCH(QString, taken);
+        const auto model = test::runnableLlama();
+        const auto decisions = decisionsOf(*model, policyOf(scheme));
+        const ExportPlan plan = valueOf(planExport(*model, decisions, ExportFormat::Gguf));
+        int smaller = 0, kept = 0;
+        for (size_t i = 0; i < plan.entries.size(); ++i) {
+            const PlanEntry& entry = plan.entries[i];
+            if (entry.decision.fallback.empty())
+                continue;
+            // Rows of 48 fit no block.
+            const bool narrow = model->tensors()[i].cols() == 32;
+            const QString expected = (narrow ? taken : "kept as stored") + " instead of " + scheme + ": ";
+            QVERIFY2(QString::fromStdString(entry.decision.fallback).startsWith(expected), entry.decision.fallback.c_str());
+            smaller += narrow;
+            kept += !narrow;
+        }
+        QCOMPARE(smaller, 12);
+        QCOMPARE(kept, 2);
+        QCOMPARE(refuseFallbacks(plan).error().code, ErrorCode::SchemeConflict);
     }
 
     void schemesThatGgufLacksFallBack()

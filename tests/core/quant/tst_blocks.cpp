@@ -1,10 +1,12 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Fixed blocks byte for byte: GGML formats against golden files of the gguf package (tests/data/ggml_quant), IQ4_NL,
-// MXFP4 and NVFP4 against slow formulas written from the formats alone.
+// Fixed blocks byte for byte: GGML formats against golden files of the gguf package (tests/data/ggml_quant) and of ggml's
+// own quantizers with and without importance (tests/data/ggml_search), IQ4_NL, MXFP4 and NVFP4 against slow formulas
+// written from the formats alone.
 #include "core/quant/ggmlencode.h"
 #include "core/quant/quantizer.h"
 #include "core/quant/schemetable.h"
+#include "core/quant/superblock.h"
 #include "core/tensor/floats.h"
 #include "support/testtensors.h"
 
@@ -18,20 +20,25 @@ using namespace ql;
 
 namespace {
 
-QByteArray golden(const QString& name)
+QByteArray golden(const QString& name, const char* folder = "ggml_quant")
 {
-    QFile file(QString(QL_TEST_DATA) + "/ggml_quant/" + name);
+    QFile file(QString(QL_TEST_DATA) + '/' + folder + '/' + name);
     if (!file.open(QIODevice::ReadOnly))
         qFatal("cannot open %s", qPrintable(file.fileName()));
     return file.readAll();
 }
 
-std::vector<float> goldenInput()
+std::vector<float> goldenFloats(const QString& name, const char* folder)
 {
-    const QByteArray bytes = golden("input.f32");
+    const QByteArray bytes = golden(name, folder);
     std::vector<float> x(size_t(bytes.size()) / sizeof(float));
     std::memcpy(x.data(), bytes.data(), size_t(bytes.size()));
     return x;
+}
+
+std::vector<float> goldenInput()
+{
+    return goldenFloats("input.f32", "ggml_quant");
 }
 
 QByteArray blocksOf(const std::vector<float>& x, int64_t cols, Format format)
@@ -163,6 +170,88 @@ private Q_SLOTS:
         QVERIFY(blocksOf(goldenInput(), 128, row.format) == expected);
     }
 
+    void searchedBlocksAreGgmls_data()
+    {
+        QTest::addColumn<QString>("scheme");
+        for (const FormatTraits& row : schemeTable()) {
+            const QString name = row.name.data();
+            if (row.kind == FormatKind::Ggml || row.format == Format::MXFP4)
+                QTest::newRow(row.name.data()) << name;
+            if (row.choosesImportance)
+                QTest::newRow(qPrintable(name + " by importance")) << name + ",imatrix";
+        }
+    }
+    void searchedBlocksAreGgmls()
+    {
+        QFETCH(QString, scheme);
+        constexpr int64_t cols = 512;
+        const Scheme s = Scheme::parse(scheme.toStdString()).value();
+        const std::vector<float> x = goldenFloats("input.f32", "ggml_search");
+        const int64_t rows = int64_t(x.size()) / cols;
+        auto importance = std::make_shared<ColumnImportance>();
+        importance->cols = cols;
+        importance->values = goldenFloats("importance.f32", "ggml_search");
+        const TensorView view = TensorView::fromFloats(x, rows, cols).weighted(importance);
+        const auto quantizer = TensorQuantizer::prepare(view, s);
+        QVERIFY2(quantizer.ok(), quantizer.ok() ? "" : quantizer.error().text().c_str());
+        const QuantizedTensor q = quantizer->quantizeRows(x.data(), 0, rows);
+        const QByteArray expected =
+            golden(QString(traits(s.format).name.data()) + (s.importance ? ".imatrix.bin" : ".bin"), "ggml_search");
+        QCOMPARE(qsizetype(q.blocks.size()), expected.size());
+        const qsizetype size = traits(s.format).blockBytes;
+        for (qsizetype at = 0; at < expected.size(); at += size) {
+            const QByteArray block(reinterpret_cast<const char*>(q.blocks.data()) + at, size);
+            QVERIFY2(block == expected.mid(at, size), "block " + QByteArray::number(at / size));
+        }
+    }
+
+    void importanceLowersTheWeightedError_data()
+    {
+        QTest::addColumn<QString>("scheme");
+        for (const FormatTraits& row : schemeTable()) {
+            if (row.choosesImportance)
+                QTest::newRow(row.name.data()) << QString(row.name.data());
+        }
+    }
+    void importanceLowersTheWeightedError()
+    {
+        QFETCH(QString, scheme);
+        constexpr int64_t cols = 256, rows = 64;
+        const std::vector<float> x = test::normalValues(cols * rows, 3, 0.05);
+        // Two experts, each with its own important columns.
+        auto importance = std::make_shared<ColumnImportance>();
+        importance->cols = cols;
+        for (int64_t i = 0; i < 2 * cols; ++i)
+            importance->values.push_back(i % 7 == i / cols ? 400.0f : 0.01f);
+        const TensorView view = TensorView::fromFloats(x, rows, cols).weighted(importance);
+        const auto errorOf = [&](const QString& text) {
+            const auto quantizer = TensorQuantizer::prepare(view, Scheme::parse(text.toStdString()).value());
+            std::vector<float> hat(x.size());
+            quantizer->measureRows(x.data(), 0, rows, hat.data());
+            double sum = 0;
+            for (size_t i = 0; i < x.size(); ++i) {
+                const float* own = importance->ofRow(int64_t(i) / cols, rows);
+                sum += double(own[i % cols]) * double(hat[i] - x[i]) * double(hat[i] - x[i]);
+            }
+            return sum;
+        };
+        const double plain = errorOf(scheme), weighted = errorOf(scheme + ",imatrix");
+        QVERIFY2(weighted < 0.9 * plain, qPrintable(QString("%1 against %2").arg(weighted).arg(plain)));
+    }
+
+    void importanceThatIsMissingOrOfAnotherShapeIsRefused()
+    {
+        const Scheme scheme = Scheme::parse("q4_k,imatrix").value();
+        const TensorView view = TensorView::fromFloats(test::normalValues(512, 1), 2, 256);
+        QCOMPARE(TensorQuantizer::prepare(view, scheme).error().code, ErrorCode::SchemeConflict);
+        auto narrow = std::make_shared<ColumnImportance>();
+        narrow->cols = 128;
+        narrow->values.assign(128, 1.0f);
+        QCOMPARE(TensorQuantizer::prepare(view.weighted(narrow), scheme).error().code, ErrorCode::CalibrationMismatch);
+        for (const char* text : {"q8_0,imatrix", "int4,imatrix", "nf4,imatrix", "mxfp4,imatrix"})
+            QCOMPARE(Scheme::parse(text).error().code, ErrorCode::SchemeConflict);
+    }
+
     void iq4NlFollowsTheSlowFormula()
     {
         const std::vector<float> x = manyBlocks();
@@ -254,6 +343,23 @@ private Q_SLOTS:
             QCOMPARE(std::min(at, opposite), 0);
             QCOMPARE(std::max(at, opposite), int(book.levels.size()) - 1);
             QVERIFY(std::isfinite(block.parameters.scale) && std::isfinite(block.parameters.minimum));
+        }
+        std::vector<float> wide = test::normalValues(256, 5);
+        wide[40] = INFINITY;
+        wide[41] = -INFINITY;
+        wide[42] = NAN;
+        const std::vector<float> importance(256, 1.0f);
+        for (const Format format :
+             {Format::Q2_K, Format::Q3_K, Format::Q4_K, Format::Q5_K, Format::Q6_K, Format::IQ4_XS}) {
+            for (const float* columns : {static_cast<const float*>(nullptr), importance.data()}) {
+                const SuperBlock block = encodeSuperBlock(format, wide.data(), columns);
+                const GroupQuantizer group(Scheme::defaultsFor(format));
+                const int at = group.levelOfCode(block.codes[40]), opposite = group.levelOfCode(block.codes[41]);
+                QCOMPARE(std::min(at, opposite), 0);
+                QCOMPARE(std::max(at, opposite), int(group.codebook().levels.size()) - 1);
+                for (int g = 0; g < kSuperBlock / traits(format).groupSize; ++g)
+                    QVERIFY(std::isfinite(block.group(g).scale) && std::isfinite(block.group(g).minimum));
+            }
         }
         const std::vector<float> huge(32, 3e30f);
         QCOMPARE(encodeGgmlBlock(Format::Q8_0, huge.data()).parameters.scale, 65504.0f);

@@ -73,7 +73,7 @@ private Q_SLOTS:
     {
         for (const FormatTraits& row : schemeTable()) {
             const Scheme scheme = Scheme::defaultsFor(row.format);
-            const int64_t cols = row.blockSize ? 192 : 131;
+            const int64_t cols = row.blockSize ? std::max(192, row.blockSize) : 131;
             const std::vector<float> x = test::normalValues(2 * cols, 5);
             const auto quantizer = TensorQuantizer::prepare(TensorView::fromFloats(x, 2, cols), scheme);
             const QuantizedTensor q = quantizer->quantizeRows(x.data(), 0, 2);

@@ -27,6 +27,7 @@ Scheme randomScheme(test::Random& random)
     scheme.seed = scheme.rounding == Rounding::Stochastic ? random.next() : 0;
     scheme.scaleType = ScaleType(random.below(5));
     scheme.doubleQuant = random.below(4) == 0;
+    scheme.importance = random.below(4) == 0;
     return scheme;
 }
 
@@ -56,6 +57,8 @@ private Q_SLOTS:
                                                    << "int4,double";
         QTest::newRow("double with its scale type said") << "int4,scale=f32,double"
                                                          << "int4,double";
+        QTest::newRow("importance") << "q4_k,imatrix"
+                                    << "q4_k,imatrix";
         QTest::newRow("codebook with double") << "nf4,double"
                                               << "nf4,double";
         QTest::newRow("seed") << "int4,round=stochastic:18446744073709551615"
@@ -178,6 +181,12 @@ private Q_SLOTS:
         QTest::newRow("q5_1") << "q5_1" << 6.0;
         QTest::newRow("q8_0") << "q8_0" << 8.5;
         QTest::newRow("iq4_nl") << "iq4_nl" << 4.5;
+        QTest::newRow("q2_k") << "q2_k" << 2.625;
+        QTest::newRow("q3_k") << "q3_k" << 3.4375;
+        QTest::newRow("q4_k") << "q4_k,imatrix" << 4.5;
+        QTest::newRow("q5_k") << "q5_k" << 5.5;
+        QTest::newRow("q6_k") << "q6_k" << 6.5625;
+        QTest::newRow("iq4_xs") << "iq4_xs" << 4.25;
         QTest::newRow("mxfp4") << "mxfp4" << 4.25;
         QTest::newRow("nvfp4") << "nvfp4" << 4.5;
         QTest::newRow("nf4") << "nf4" << 4.5;

@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: Quantloupe contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The searches with which ggml (ggml-quants.c) fits scales and minima to a few weighted values. All of it is f32 without
+// contraction, sums in the order of the values, so that the results are ggml's to the bit. Values and weights are finite.
+#pragma once
+
+#include "core/quant/codebook.h"
+
+#include <cstdint>
+#include <span>
+
+namespace ql {
+
+/// Below this a group counts as all zero.
+inline constexpr float kGgmlSmallest = 1e-15f;
+
+/// The value with the largest magnitude, with its sign; the first one on ties.
+float signedLargest(std::span<const float> x);
+/// Round half to even of `y` within [lowest, highest]; NaN becomes `lowest`.
+int roundedCode(float y, int lowest, int highest);
+
+/// Scale of the codes [-half, half): 19 candidates around -half / largest, the one with the lowest weighted squared
+/// error. `codes` (one per value, may be null) are those of the search plus `half`; 0 for a group of zeros.
+float searchSigned(std::span<const float> x, int half, std::span<const float> weights, uint8_t* codes);
+/// The same by coordinate descent from the first candidate, weights x^2 (Q3_K without importance).
+float descendSigned(std::span<const float> x, int half, uint8_t* codes);
+
+/// Scales that an asymmetric search tries: (first + step * k + top) / range, k = 0 ... last.
+struct ScaleGrid {
+    float first, step;
+    int last;
+    bool absolute; ///< compares absolute instead of squared errors
+};
+/// ggml's grid wherever importance weighs the errors.
+inline constexpr ScaleGrid kWeightedGrid{-0.9f, 0.05f, 36, false};
+/// Value = scale * code + minimum, code in [0, top].
+struct AffineFit {
+    float scale = 0;
+    float minimum = 0; ///< <= 0
+};
+/// Weighted least squares for every scale of the grid, the best kept. `codes` as above.
+AffineFit searchAffine(std::span<const float> x, int top, std::span<const float> weights, const ScaleGrid& grid,
+                       uint8_t* codes);
+/// Scale of codes [0, top] for values >= 0: nine candidates, then coordinate descent.
+float searchPositive(std::span<const float> x, int top, std::span<const float> weights, uint8_t* codes);
+
+/// IQ4's 16 levels.
+class Iq4Levels
+{
+public:
+    Iq4Levels();
+    /// As Codebook::nearest.
+    int nearest(float y) const;
+    float value(int level) const { return m_values[level]; }
+    /// Scale with the lowest weighted squared error among 16 candidates.
+    float searchScale(std::span<const float> x, std::span<const float> weights) const;
+
+private:
+    float m_values[16];
+    float m_limits[16]; ///< the last one is never below anything
+};
+
+} // namespace ql
