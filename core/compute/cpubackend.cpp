@@ -8,6 +8,7 @@
 #include "core/compute/fusedquantizer.h"
 #include "core/compute/streams.h"
 #include "core/compute/tilereduce.h"
+#include "core/compute/vectorsearch.h"
 #include "core/quant/schemetable.h"
 
 #include <algorithm>
@@ -54,12 +55,13 @@ void setStorage(ErrorMetrics& metrics, const Scheme& scheme, const TensorView& t
 } // namespace
 
 CpuBackend::CpuBackend(std::shared_ptr<ThreadPool> pool, bool vectorised)
-    : m_pool(std::move(pool)), m_kernels(vectorised ? &simd::kernels() : nullptr)
+    : m_pool(std::move(pool)), m_kernels(vectorised ? &simd::kernels() : nullptr),
+      m_searcher(m_kernels ? std::make_shared<const VectorSearcher>(*m_kernels) : nullptr)
 {
 }
 
 CpuBackend::CpuBackend(std::shared_ptr<ThreadPool> pool, const simd::Kernels& kernels)
-    : m_pool(std::move(pool)), m_kernels(&kernels)
+    : m_pool(std::move(pool)), m_kernels(&kernels), m_searcher(std::make_shared<const VectorSearcher>(kernels))
 {
 }
 
@@ -137,7 +139,7 @@ Result<ErrorMetrics> CpuBackend::measure(const TensorView& tensor, const Scheme&
     }
     const auto fused = m_kernels ? FusedQuantizer::create(*m_kernels, parameters) : std::nullopt;
     const auto ggml = m_kernels ? FusedGgml::create(*m_kernels, parameters) : std::nullopt;
-    const TensorQuantizer reference(parameters);
+    const TensorQuantizer reference(parameters, m_searcher);
     const int64_t unit = fused ? fused->unit() : ggml ? FusedGgml::kUnit : tensor.cols();
     auto metrics = reduceTiles(*m_pool, tensor, unit, job, ErrorMetrics{}, [&] {
         return [&, scratch = std::make_shared<FusedScratch>()](TileSource& source, ValueRange, ValueRange tile,

@@ -37,6 +37,7 @@ private:
     std::shared_ptr<ThreadPool> m_pool;
     HalfCountsCache m_halfCounts;
     const simd::Kernels* m_kernels; ///< null: the plain reference
+    std::shared_ptr<const GroupSearcher> m_searcher; ///< null where the plain one is
 };
 
 } // namespace ql

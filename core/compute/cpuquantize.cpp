@@ -134,7 +134,7 @@ Result<QuantizedTensor> CpuBackend::quantizeRows(const TensorView& tensor, const
         return Error{ErrorCode::InvalidArgument, "rows or parameters do not belong to this tensor", {}};
     const int64_t cols = tensor.cols();
     const auto fused = m_kernels ? FusedQuantizer::create(*m_kernels, parameters) : std::nullopt;
-    const TensorQuantizer reference(parameters);
+    const TensorQuantizer reference(parameters, m_searcher);
     const std::vector<ValueRange> tasks = cutRows(firstRow, rows, cols);
     std::vector<QuantizedTensor> slices(tasks.size(), emptySlice(parameters, 0, 0));
     QuantizedTensor q = emptySlice(parameters, firstRow, rows);

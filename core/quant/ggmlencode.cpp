@@ -85,71 +85,80 @@ GgmlBlock encodeQ8(const float* x)
     return block;
 }
 
-using BlockValues = std::array<float, kGgmlBlock>;
-
-/// What searches can add up.
-BlockValues finiteValues(const float* x)
+bool isSearched(Format format, bool weighted)
 {
-    BlockValues values;
-    for (size_t i = 0; i < values.size(); ++i)
-        values[i] = std::isfinite(x[i]) ? x[i] : 0.0f;
-    return values;
+    return format == Format::IQ4_NL || (weighted && traits(format).choosesImportance);
 }
 
-/// Where the search saw 0.
-void codeInfinities(const float* x, float scale, int top, GgmlBlock& block)
+GroupSearch searchOf(Format format)
 {
-    for (size_t i = 0; i < size_t(kGgmlBlock); ++i) {
-        if (std::isinf(x[i]))
-            block.codes[i] = uint8_t((x[i] > 0) == (scale > 0) ? top : 0);
+    switch (format) {
+    case Format::Q4_0:
+        return {GroupSearch::Signed, kGgmlBlock, 8, {}};
+    case Format::Q5_0:
+        return {GroupSearch::Signed, kGgmlBlock, 16, {}};
+    case Format::Q4_1:
+        return {GroupSearch::Affine, kGgmlBlock, 15, kWeightedGrid};
+    case Format::Q5_1:
+        return {GroupSearch::Affine, kGgmlBlock, 31, kWeightedGrid};
+    default:
+        return {GroupSearch::Table, kGgmlBlock, 0, {}};
     }
 }
 
-/// importance * sqrt(meanSquare + x^2), or x^2 without importance.
-BlockValues weightsOf(const BlockValues& x, const float* importance, float meanSquare)
+/// importance * sqrt(mean square + x^2), of the row or, for IQ4_NL, twice that of the block; else x^2.
+void weigh(Format format, std::span<const float> x, const BlockImportance& importance, float* weights)
 {
-    BlockValues weights;
-    for (size_t i = 0; i < weights.size(); ++i)
-        weights[i] = importance ? importance[i] * std::sqrt(meanSquare + x[i] * x[i]) : x[i] * x[i];
-    return weights;
+    float spread = importance.rowMeanSquare;
+    if (format == Format::IQ4_NL) {
+        float squares = 0;
+        for (const float value : x)
+            squares += value * value;
+        spread = squares * (2.0f / float(kGgmlBlock));
+    }
+    for (size_t i = 0; i < x.size(); ++i)
+        weights[i] = importance.columns ? importance.columns[i] * std::sqrt(spread + x[i] * x[i]) : x[i] * x[i];
 }
 
-GgmlBlock encodeIq4(const float* x, const float* importance)
+GgmlBlock blockFrom(const GroupSearch& search, const float* x, const AffineFit& fit, const uint8_t* codes)
 {
-    static const Iq4Levels levels;
-    const BlockValues values = finiteValues(x);
-    float squares = 0;
-    for (const float value : values)
-        squares += value * value;
     GgmlBlock block;
-    setScale(block, levels.searchScale(values, weightsOf(values, importance, squares * (2.0f / float(kGgmlBlock)))));
-    for (int i = 0; i < kGgmlBlock; ++i)
-        block.codes[size_t(i)] = uint8_t(levels.nearest(scaled(x[i], block.parameters.inverse)));
-    return block;
-}
-
-GgmlBlock searchBlock(const float* x, const BlockImportance& importance, int half)
-{
-    const BlockValues values = finiteValues(x);
-    GgmlBlock block;
-    const BlockValues weights = weightsOf(values, importance.columns, importance.rowMeanSquare);
-    const float scale = searchSigned(values, half, weights, block.codes.data());
-    setScale(block, scale);
-    codeInfinities(x, scale, 2 * half - 1, block);
-    return block;
-}
-
-GgmlBlock searchBlockWithMinimum(const float* x, const BlockImportance& importance, int top)
-{
-    const BlockValues values = finiteValues(x);
-    GgmlBlock block;
-    const BlockValues weights = weightsOf(values, importance.columns, importance.rowMeanSquare);
-    const AffineFit fit = searchAffine(values, top, weights, kWeightedGrid, block.codes.data());
+    if (!std::isfinite(fit.scale) || !std::isfinite(fit.minimum))
+        return block; // squares of such values overflow
     setScale(block, fit.scale);
-    codeInfinities(x, fit.scale, top, block);
     block.codeMinimum = fit.minimum;
     block.parameters.minimum = halfToFloat(toHalf(fit.minimum));
+    const int top = search.kind == GroupSearch::Signed ? 2 * search.top - 1 : search.top;
+    for (size_t i = 0; i < size_t(kGgmlBlock); ++i) {
+        if (search.kind == GroupSearch::Table)
+            block.codes[i] = uint8_t(iq4Levels().nearest(scaled(x[i], block.parameters.inverse)));
+        else if (std::isinf(x[i])) // where the search saw 0
+            block.codes[i] = uint8_t((x[i] > 0) == (fit.scale > 0) ? top : 0);
+        else
+            block.codes[i] = codes[i];
+    }
     return block;
+}
+
+/// Up to sixteen blocks whose scales are searched together.
+void searchBlocks(Format format, const float* x, BlockImportance importance, std::span<GgmlBlock> blocks,
+                  const GroupSearcher& searcher)
+{
+    constexpr size_t most = GroupSearch::kMostGroups * size_t(kGgmlBlock);
+    std::array<float, most> values{}, weights{};
+    std::array<uint8_t, most> codes{};
+    std::array<AffineFit, GroupSearch::kMostGroups> fits;
+    for (size_t b = 0; b < blocks.size(); ++b) {
+        const size_t at = b * size_t(kGgmlBlock);
+        for (size_t i = at; i < at + kGgmlBlock; ++i)
+            values[i] = std::isfinite(x[i]) ? x[i] : 0.0f;
+        weigh(format, std::span(values).subspan(at, kGgmlBlock), importance, weights.data() + at);
+        importance.columns += importance.columns ? kGgmlBlock : 0;
+    }
+    const GroupSearch search = searchOf(format);
+    searcher.search(values.data(), weights.data(), blocks.size(), search, fits.data(), codes.data());
+    for (size_t b = 0; b < blocks.size(); ++b)
+        blocks[b] = blockFrom(search, x + b * kGgmlBlock, fits[b], codes.data() + b * kGgmlBlock);
 }
 
 /// Byte j holds the low four bits of value j in its low nibble and those of value j + 16 in its high one.
@@ -183,21 +192,39 @@ float meanSquareOf(const float* x, int64_t count)
     return sum / float(count);
 }
 
-GgmlBlock encodeGgmlBlock(Format format, const float* x, const BlockImportance& importance)
+GgmlBlock encodeGgmlBlock(Format format, const float* x)
 {
     switch (format) {
     case Format::Q4_0:
-        return importance.columns ? searchBlock(x, importance, 8) : encodeSigned(x, 8);
+        return encodeSigned(x, 8);
     case Format::Q5_0:
-        return importance.columns ? searchBlock(x, importance, 16) : encodeSigned(x, 16);
+        return encodeSigned(x, 16);
     case Format::Q4_1:
-        return importance.columns ? searchBlockWithMinimum(x, importance, 15) : encodeWithMinimum(x, 15);
+        return encodeWithMinimum(x, 15);
     case Format::Q5_1:
-        return importance.columns ? searchBlockWithMinimum(x, importance, 31) : encodeWithMinimum(x, 31);
+        return encodeWithMinimum(x, 31);
     case Format::Q8_0:
         return encodeQ8(x);
     default:
-        return encodeIq4(x, importance.columns);
+        GgmlBlock block;
+        searchBlocks(format, x, {}, std::span(&block, 1), GroupSearcher());
+        return block;
+    }
+}
+
+void encodeGgmlBlocks(Format format, const float* x, const BlockImportance& importance, std::span<GgmlBlock> blocks,
+                      const GroupSearcher& searcher)
+{
+    if (!isSearched(format, importance.columns)) {
+        for (size_t b = 0; b < blocks.size(); ++b)
+            blocks[b] = encodeGgmlBlock(format, x + b * kGgmlBlock);
+        return;
+    }
+    for (size_t first = 0; first < blocks.size(); first += GroupSearch::kMostGroups) {
+        const size_t at = first * kGgmlBlock;
+        const float* columns = importance.columns ? importance.columns + at : nullptr;
+        searchBlocks(format, x + at, {columns, importance.rowMeanSquare},
+                     blocks.subspan(first, std::min(GroupSearch::kMostGroups, blocks.size() - first)), searcher);
     }
 }
 

@@ -6,6 +6,7 @@
 // values only, f16 scales and minima stop at +-65504, and a scale whose inverse is not finite gives the codes of 0.
 #pragma once
 
+#include "core/quant/ggmlsearch.h"
 #include "core/quant/groupquant.h"
 
 #include <array>
@@ -23,15 +24,19 @@ struct GgmlBlock {
     std::array<uint8_t, kGgmlBlock> codes{}; ///< as Codebook::levels number them; Q8_0 two's complement
 };
 
-/// Importance of a block's columns. Null: unweighted; Q8_0 never is weighted.
+/// Importance of the columns of blocks that follow each other. Null: unweighted; Q8_0 never is weighted.
 struct BlockImportance {
     const float* columns = nullptr;
-    float rowMeanSquare = 0; ///< of the whole row that the block lies in
+    float rowMeanSquare = 0; ///< of the whole row that they lie in
 };
 /// Sum of squares of the finite values, divided by `count`; in f32, in order.
 float meanSquareOf(const float* x, int64_t count);
 
-GgmlBlock encodeGgmlBlock(Format format, const float* x, const BlockImportance& importance = {});
+/// Without importance.
+GgmlBlock encodeGgmlBlock(Format format, const float* x);
+/// Blocks of one row; the scales that are searched are searched sixteen at a time.
+void encodeGgmlBlocks(Format format, const float* x, const BlockImportance& importance, std::span<GgmlBlock> blocks,
+                      const GroupSearcher& searcher);
 /// Bytes of a block as its file format stores it; traits(format).blockBytes of them.
 void packGgmlBlock(Format format, const GgmlBlock& block, std::byte* out);
 

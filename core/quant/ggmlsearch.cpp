@@ -290,4 +290,25 @@ float Iq4Levels::searchScale(std::span<const float> x, std::span<const float> we
     return std::isfinite(scale) ? scale : 0.0f;
 }
 
+const Iq4Levels& iq4Levels()
+{
+    static const Iq4Levels levels;
+    return levels;
+}
+
+void GroupSearcher::search(const float* x, const float* weights, size_t groups, const GroupSearch& task, AffineFit* fits,
+                           uint8_t* codes) const
+{
+    for (size_t g = 0; g < groups; ++g) {
+        const size_t at = g * task.size;
+        const std::span<const float> values(x + at, task.size), w(weights + at, task.size);
+        if (task.kind == GroupSearch::Signed)
+            fits[g] = {searchSigned(values, task.top, w, codes + at), 0};
+        else if (task.kind == GroupSearch::Affine)
+            fits[g] = searchAffine(values, task.top, w, task.grid, codes + at);
+        else
+            fits[g] = {iq4Levels().searchScale(values, w), 0};
+    }
+}
+
 } // namespace ql

@@ -60,4 +60,26 @@ private:
     float m_limits[16]; ///< the last one is never below anything
 };
 
+const Iq4Levels& iq4Levels();
+
+/// One of the searches above, as a format wants it for all its groups.
+struct GroupSearch {
+    enum Kind : uint8_t { Signed, Affine, Table };
+    static constexpr size_t kMostGroups = 16, kMostValues = 32;
+    Kind kind = Signed;
+    size_t size = kMostValues; ///< values per group
+    int top = 0;               ///< half of the codes (Signed) or the highest one (Affine)
+    ScaleGrid grid{};          ///< Affine
+};
+
+/// Carries it out on up to 16 groups of values that follow each other. This is the reference, group after group; vector
+/// code overrides it with the same results to the bit. Codes are left alone by Table.
+class GroupSearcher
+{
+public:
+    virtual ~GroupSearcher() = default;
+    virtual void search(const float* x, const float* weights, size_t groups, const GroupSearch& task, AffineFit* fits,
+                        uint8_t* codes) const;
+};
+
 } // namespace ql

@@ -107,8 +107,9 @@ struct TensorQuantizer::Row {
     std::vector<std::byte> blocks; ///< GGML and kept formats
 };
 
-TensorQuantizer::TensorQuantizer(TensorParameters parameters)
+TensorQuantizer::TensorQuantizer(TensorParameters parameters, std::shared_ptr<const GroupSearcher> searcher)
     : m_parameters(std::move(parameters))
+    , m_searcher(searcher ? std::move(searcher) : std::make_shared<const GroupSearcher>())
     , m_group(std::make_shared<GroupQuantizer>(m_parameters.scheme, m_parameters.globalScale))
 {
 }
@@ -139,39 +140,43 @@ void TensorQuantizer::chooseGroups(const float* x, int64_t row, Row& out) const
     }
 }
 
+void TensorQuantizer::addGroup(const float* x, size_t at, std::span<const uint8_t> codes, const GroupParameters& group,
+                               float minimum, Row& out) const
+{
+    out.groups.push_back(group);
+    for (size_t i = 0; i < codes.size(); ++i) {
+        out.level[at + i] = int16_t(m_group->levelOfCode(codes[i]));
+        out.clipped[at + i] = m_group->clips(x[at + i] - minimum, group);
+    }
+}
+
 void TensorQuantizer::encodeBlocks(const float* x, int64_t row, Row& out) const
 {
     const TensorParameters& p = m_parameters;
     const FormatTraits& format = traits(p.scheme.format);
-    const size_t size = size_t(format.blockSize), bytes = size_t(format.blockBytes);
+    const size_t size = size_t(format.blockSize), bytes = size_t(format.blockBytes), count = size_t(p.cols) / size;
     const float* importance = p.importance ? p.importance->ofRow(row, p.rows) : nullptr;
-    const float rowMeanSquare = importance ? meanSquareOf(x, p.cols) : 0.0f;
     out.groups.clear();
-    out.blocks.resize(size_t(p.cols) / size * bytes);
-    for (size_t first = 0; first < size_t(p.cols); first += size) {
-        const float* columns = importance ? importance + first : nullptr;
-        std::byte* packed = out.blocks.data() + first / size * bytes;
-        const auto addGroup = [&](size_t at, std::span<const uint8_t> codes, const GroupParameters& group, float minimum) {
-            out.groups.push_back(group);
-            for (size_t i = 0; i < codes.size(); ++i) {
-                out.level[at + i] = int16_t(m_group->levelOfCode(codes[i]));
-                out.clipped[at + i] = m_group->clips(x[at + i] - minimum, group);
+    out.blocks.resize(count * bytes);
+    if (size == kSuperBlock) {
+        std::vector<SuperBlock> blocks(count);
+        encodeSuperBlocks(format.format, x, importance, blocks, *m_searcher);
+        const size_t groupSize = size_t(format.groupSize);
+        for (size_t b = 0; b < count; ++b) {
+            packSuperBlock(format.format, blocks[b], out.blocks.data() + b * bytes);
+            for (size_t at = 0; at < size; at += groupSize) {
+                const GroupParameters group = blocks[b].group(int(at / groupSize));
+                addGroup(x, b * size + at, std::span(blocks[b].codes).subspan(at, groupSize), group, group.minimum, out);
             }
-        };
-        if (size == kSuperBlock) {
-            const SuperBlock block = encodeSuperBlock(format.format, x + first, columns);
-            packSuperBlock(format.format, block, packed);
-            const size_t groupSize = size_t(format.groupSize);
-            for (size_t g = 0; g < size / groupSize; ++g) {
-                const GroupParameters group = block.group(int(g));
-                addGroup(first + g * groupSize, std::span(block.codes).subspan(g * groupSize, groupSize), group,
-                         group.minimum);
-            }
-        } else {
-            const GgmlBlock block = encodeGgmlBlock(format.format, x + first, {columns, rowMeanSquare});
-            packGgmlBlock(format.format, block, packed);
-            addGroup(first, block.codes, block.parameters, block.codeMinimum);
         }
+        return;
+    }
+    std::vector<GgmlBlock> blocks(count);
+    const float rowMeanSquare = importance ? meanSquareOf(x, p.cols) : 0.0f;
+    encodeGgmlBlocks(format.format, x, {importance, rowMeanSquare}, blocks, *m_searcher);
+    for (size_t b = 0; b < count; ++b) {
+        packGgmlBlock(format.format, blocks[b], out.blocks.data() + b * bytes);
+        addGroup(x, b * size, blocks[b].codes, blocks[b].parameters, blocks[b].codeMinimum, out);
     }
 }
 

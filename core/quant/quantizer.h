@@ -33,6 +33,7 @@ struct TensorParameters {
     std::vector<float> scaleScales; ///< double quantization: one per 256 groups of the whole tensor (doublequant.h)
 };
 
+class GroupSearcher;
 class TensorPasses;
 
 class TensorQuantizer
@@ -44,7 +45,8 @@ public:
     /// The same with a backend's own passes (tensorpass.h).
     static Result<TensorQuantizer> prepare(TensorPasses& passes, const Scheme& scheme);
     /// From parameters computed elsewhere (an OpenCL pass, the plot's handles).
-    explicit TensorQuantizer(TensorParameters parameters);
+    /// `searcher` carries out ggml's searches for scales; null: the plain ones.
+    explicit TensorQuantizer(TensorParameters parameters, std::shared_ptr<const GroupSearcher> searcher = nullptr);
 
     const TensorParameters& parameters() const { return m_parameters; }
     /// Parameters of every group of `rows` rows at `x` (row-major, cols values each), after double quantization.
@@ -59,8 +61,11 @@ private:
     void quantizeRow(const float* x, int64_t row, bool withValues, Row& out) const;
     void chooseGroups(const float* x, int64_t row, Row& out) const;
     void encodeBlocks(const float* x, int64_t row, Row& out) const;
+    void addGroup(const float* x, size_t at, std::span<const uint8_t> codes, const GroupParameters& group, float minimum,
+                  Row& out) const;
 
     TensorParameters m_parameters;
+    std::shared_ptr<const GroupSearcher> m_searcher;
     std::shared_ptr<const GroupQuantizer> m_group;
 };
 

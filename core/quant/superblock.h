@@ -4,6 +4,7 @@
 // (and minima) share one f16 factor. Encoded as ggml's file quantizer does (ggml-quants.c), with and without importance.
 #pragma once
 
+#include "core/quant/ggmlsearch.h"
 #include "core/quant/groupquant.h"
 
 #include <array>
@@ -29,6 +30,9 @@ bool isSuperBlock(Format format);
 /// `importance` of the 256 columns, or null. Outside ggml's own domain: NaN counts as 0, infinite values land on the
 /// outermost codes, finite ones are cut at +-1e9, f16 factors at 65504.
 SuperBlock encodeSuperBlock(Format format, const float* x, const float* importance);
+/// Blocks that follow each other; their sub-blocks are searched sixteen at a time.
+void encodeSuperBlocks(Format format, const float* x, const float* importance, std::span<SuperBlock> blocks,
+                       const GroupSearcher& searcher);
 /// Bytes of a superblock as its file format stores it; traits(format).blockBytes of them.
 void packSuperBlock(Format format, const SuperBlock& block, std::byte* out);
 

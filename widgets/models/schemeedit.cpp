@@ -24,6 +24,7 @@ bool formatLeavesOpen(const FormatTraits& format, SchemeField field)
     case SchemeField::Rounding: return format.choosesRounding;
     case SchemeField::ScaleType: return format.choosesScaleType;
     case SchemeField::DoubleQuant: return format.choosesDoubleQuant;
+    case SchemeField::Importance: return format.choosesImportance;
     case SchemeField::All: break;
     }
     return false;
@@ -42,6 +43,7 @@ bool sameField(const Scheme& a, const Scheme& b, SchemeField field)
         return a.rounding == b.rounding && (a.rounding == Rounding::Nearest || a.seed == b.seed);
     case SchemeField::ScaleType: return a.scaleType == b.scaleType;
     case SchemeField::DoubleQuant: return a.doubleQuant == b.doubleQuant;
+    case SchemeField::Importance: return a.importance == b.importance;
     case SchemeField::All: break;
     }
     return false;
@@ -67,6 +69,7 @@ void copyField(Scheme& to, const Scheme& from, SchemeField field)
         break;
     case SchemeField::ScaleType: to.scaleType = from.scaleType; break;
     case SchemeField::DoubleQuant: to.doubleQuant = from.doubleQuant; break;
+    case SchemeField::Importance: to.importance = from.importance; break;
     case SchemeField::All: break;
     }
 }
@@ -87,7 +90,8 @@ QString quoted(QString text)
 QList<SchemeField> schemeFields()
 {
     return {SchemeField::Format, SchemeField::Symmetry, SchemeField::Range,     SchemeField::Granularity,
-            SchemeField::Clip,   SchemeField::Rounding, SchemeField::ScaleType, SchemeField::DoubleQuant};
+            SchemeField::Clip,   SchemeField::Rounding, SchemeField::ScaleType, SchemeField::DoubleQuant,
+            SchemeField::Importance};
 }
 
 SchemeFields differingFields(const QList<Scheme>& schemes)
@@ -136,6 +140,7 @@ QString whyFixed(SchemeField field, const Scheme& scheme)
     case SchemeField::Rounding: return tr("%1 defines how values are rounded.").arg(name);
     case SchemeField::ScaleType: return tr("%1 defines the type of its scales.").arg(name);
     case SchemeField::DoubleQuant: return tr("%1 stores its scales in one fixed way.").arg(name);
+    case SchemeField::Importance: return tr("%1 finds its scales without weights for columns.").arg(name);
     case SchemeField::Format:
     case SchemeField::All: break;
     }

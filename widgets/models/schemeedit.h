@@ -21,7 +21,8 @@ enum class SchemeField : unsigned {
     Rounding = 0x20,    ///< with its seed
     ScaleType = 0x40,
     DoubleQuant = 0x80,
-    All = 0xff,
+    Importance = 0x100,
+    All = 0x1ff,
 };
 Q_DECLARE_FLAGS(SchemeFields, SchemeField)
 Q_DECLARE_OPERATORS_FOR_FLAGS(SchemeFields)

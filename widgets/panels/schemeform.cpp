@@ -89,6 +89,7 @@ struct SchemeForm::Private {
     QLineEdit* seed;
     QComboBox* scaleType;
     QCheckBox* doubleQuant;
+    QCheckBox* importance;
     QTimer settle;
     std::optional<SchemeField> moving;
 
@@ -211,6 +212,9 @@ void SchemeForm::Private::buildScale()
     doubleQuant = new QCheckBox(tr("Double"), q);
     doubleQuant->setAccessibleName(tr("Double quantization"));
     addRow(tr("Scales"), pair(scaleType, doubleQuant), scaleType);
+    importance = new QCheckBox(tr("By importance"), q);
+    addRow(tr("Errors"), importance);
+    importance->setAccessibleName(tr("Weigh errors by importance"));
 }
 
 void SchemeForm::Private::connectGrid()
@@ -273,6 +277,11 @@ void SchemeForm::Private::connectRest()
         scheme.doubleQuant = checked;
         change(SchemeField::DoubleQuant);
     });
+    connect(importance, &QCheckBox::clicked, q, [this](bool checked) {
+        importance->setTristate(false);
+        scheme.importance = checked;
+        change(SchemeField::Importance);
+    });
     settle.setSingleShot(true);
     settle.setInterval(kSettleMs);
     connect(&settle, &QTimer::timeout, q, [this] { finish(); });
@@ -326,9 +335,11 @@ void SchemeForm::Private::show()
                           : QString::number(scheme.seed));
     seed->setPlaceholderText(mixed.testFlag(SchemeField::Rounding) ? tr("mixed") : tr("seed"));
     scaleType->setCurrentIndex(mixed.testFlag(SchemeField::ScaleType) ? -1 : scaleType->findData(int(scheme.scaleType)));
-    doubleQuant->setCheckState(mixed.testFlag(SchemeField::DoubleQuant) ? Qt::PartiallyChecked
-                               : scheme.doubleQuant                     ? Qt::Checked
-                                                                        : Qt::Unchecked);
+    const auto check = [this](QCheckBox* box, SchemeField field, bool on) {
+        box->setCheckState(mixed.testFlag(field) ? Qt::PartiallyChecked : on ? Qt::Checked : Qt::Unchecked);
+    };
+    check(doubleQuant, SchemeField::DoubleQuant, scheme.doubleQuant);
+    check(importance, SchemeField::Importance, scheme.importance);
     showClip();
     enable();
 }
@@ -379,6 +390,9 @@ void SchemeForm::Private::enable()
     set(scaleType, SchemeField::ScaleType, tr("How each scale is stored."));
     set(doubleQuant, SchemeField::DoubleQuant,
         tr("Double quantization: the scales themselves are stored as 8-bit codes in blocks of 256 (QLoRA)."));
+    set(importance, SchemeField::Importance,
+        tr("Importance matrix: the error of each weight counts as the mean square of the input that it meets. Needs a "
+           "calibration, or an imported importance matrix."));
     const bool integer = traits(scheme.format).kind == FormatKind::Integer || mixed.testFlag(SchemeField::Format);
     bits->setEnabled(integer);
     bits->setToolTip(integer ? tr("Width of an integer code.")

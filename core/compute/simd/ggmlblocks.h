@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the GGML kernel takes and gives: sixteen blocks of 32 values at a time.
+// What the GGML kernels take and give: sixteen blocks or groups at a time.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,27 @@ struct GgmlBlocks {
     float minimum[kBlocks]; ///< as stored in f16; 0 for formats without one
     uint8_t codes[kBlocks * kValues];
     uint64_t clipped = 0;
+};
+
+
+/// A search for the scales (and minima) of sixteen groups; see core/quant/ggmlsearch.h.
+struct SearchRule {
+    enum Kind : uint8_t { Signed, Affine, Table };
+    static constexpr int kGroups = 16;
+    static constexpr int kMostValues = 32; ///< of one group
+    Kind kind = Signed;
+    int size = kMostValues;
+    float top = 0; ///< highest code (Affine), or half the codes (Signed)
+    float first = 0, step = 0; ///< of the scales that are tried (Affine)
+    int last = 0;
+    bool absolute = false;
+};
+
+/// Of group g; code i at codes[g * size + i], none for tables.
+struct SearchedGroups {
+    float scale[SearchRule::kGroups];
+    float minimum[SearchRule::kGroups];
+    uint8_t codes[SearchRule::kGroups * SearchRule::kMostValues];
 };
 
 } // namespace ql::simd

@@ -142,6 +142,9 @@ struct Kernels {
                         bool exact, float* errors);
     /// Sixteen GGML blocks of finite f32 values; `table` for GgmlRule::Table only.
     void (*encodeGgml)(const void* x, const GgmlRule& rule, const LookupCode* table, GgmlBlocks* out, ErrorSums* sums);
+    /// Sixteen groups of finite values and weights that follow each other; `table` for SearchRule::Table only.
+    void (*searchGroups)(const float* x, const float* weights, const SearchRule& rule, const LookupCode* table,
+                         SearchedGroups* out);
     void (*toFloat)(Source x, int64_t count, float* out);
 };
 inline constexpr int64_t kMomentBlock = 4096;

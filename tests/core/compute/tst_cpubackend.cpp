@@ -181,6 +181,8 @@ private Q_SLOTS:
         for (const FormatTraits& row : schemeTable()) {
             if (row.kind == FormatKind::Ggml)
                 QTest::newRow(row.name.data()) << QString::fromLatin1(row.name.data());
+            if (row.choosesImportance)
+                QTest::addRow("%s by importance", row.name.data()) << QString::fromLatin1(row.name.data()) + ",imatrix";
         }
     }
     void ggmlBlocksAreLikeTheReference()
@@ -195,10 +197,14 @@ private Q_SLOTS:
             x[i] = -x[i + 5];
         std::fill_n(x.begin() + 4096, 700, 0.0f);
         x[9000] = NAN;
+        auto importance = std::make_shared<ColumnImportance>();
+        importance->cols = 4096;
+        for (int i = 0; i < 2 * 4096; ++i) // of two experts
+            importance->values.push_back(i % 300 < 40 ? 0.0f : float(i % 17) * float(i % 5));
         for (const simd::Kernels* kernels : allKernels()) {
             CpuBackend backend(m_pool, *kernels);
             for (const DType type : {DType::F32, DType::BF16}) {
-                const QString d = compareOn(backend, storedAs(type, x, 64, 4096), scheme);
+                const QString d = compareOn(backend, storedAs(type, x, 64, 4096).weighted(importance), scheme);
                 QVERIFY2(d.isEmpty(), qPrintable(d + " " + kernels->name));
             }
         }
