@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/compareviews.h"
 
-#include "core/calibration/outputerror.h"
+#include "core/calibration/importance.h"
 #include "core/policy/policydiff.h"
 #include "core/policy/presets.h"
 #include "widgets/panels/layerspanel.h"
@@ -29,7 +29,7 @@ struct SchemeWork {
                std::shared_ptr<const Calibration> known, std::shared_ptr<ThreadPool> threads)
         : backend(std::move(device)), calibration(std::move(known)), pool(std::move(threads)),
           tensor(model.tensors()[size_t(index)].name),
-          view(std::move(plain))
+          view(weightedView(std::move(plain), calibration.get(), tensor))
     {
     }
 
@@ -42,7 +42,7 @@ struct SchemeWork {
     Result<Scheme> resolved(const Scheme& scheme, const JobControl& job) const
     {
         if (scheme.clip != ClipMethod::Output)
-            return scheme;
+            return calibration ? weighable(scheme, view) : scheme;
         const InputStatistics* input = calibration ? calibration->find(tensor) : nullptr;
         return resolveOutputClip(*backend, view, scheme, input, *pool, job);
     }

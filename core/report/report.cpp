@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/report/report.h"
 
+#include "core/calibration/importance.h"
 #include "core/policy/validation.h"
 
 #include <algorithm>
@@ -76,7 +77,8 @@ Status addGrids(Backend& backend, const ReportRequest& request, const JobControl
     });
     for (size_t i = 0; i < wanted; ++i) {
         const Decision& decision = report.tensors[worst[i]].decision;
-        QL_TRY(const TensorView view, request.model->view(int(worst[i])));
+        QL_TRY(TensorView view, request.model->view(int(worst[i])));
+        view = view.weighted(decision.importance);
         QL_TRY(const auto quantization, analyseQuantization(backend, view, decision.scheme, nullptr, {job.stop, {}}));
         report.grids.push_back({report.tensors[worst[i]].info.name, quantization});
         view.release();
@@ -92,8 +94,8 @@ Result<Report> makeReport(Backend& backend, const ReportRequest& request, Thread
     const Model& model = *request.model;
     const uint64_t passes = request.calibration ? 2 : 1;
     QL_TRY(std::vector<Decision> decisions, request.policy.resolve(model));
-    QL_TRY(decisions, resolveOutputClips(backend, model, std::move(decisions), request.calibration.get(), pool,
-                                         {job.stop, {}}));
+    QL_TRY(decisions, resolveCalibrated(backend, model, std::move(decisions), request.calibration.get(), pool,
+                                        {job.stop, {}}));
     std::vector<int> all(model.tensors().size());
     std::iota(all.begin(), all.end(), 0);
     QL_TRY(std::vector<TensorReport> figures, measureModel(backend, model, decisions, all, {}, passOf(job, 0, passes)));
