@@ -57,7 +57,7 @@ void printHelp(std::ostream& out)
     for (const FormatTraits& row : schemeTable())
         out << ' ' << row.name;
     out << "\n  options: sym asym, range=strict|full, tensor channel group=N, round=nearest|stochastic:SEED,\n"
-           "    scale=f32|f16|bf16|e8m0|e4m3, double, clip=METHOD with METHOD one of";
+           "    scale=f32|f16|bf16|e8m0|e4m3, double, imatrix, clip=METHOD with METHOD one of";
     for (const ClipMethodInfo& method : clipMethods())
         out << ' ' << method.name << (method.parameter.empty() ? "" : ":N");
     out << "\nAn activation scheme A is FORMAT[,option...], for example int8,token or int8,tensor,clip=kl\n"
