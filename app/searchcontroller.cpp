@@ -26,7 +26,7 @@ bool needsCalibration(const Shared<CostTable>& table)
 {
     return table->measure == SearchMeasure::Output ||
            std::any_of(table->candidates.begin(), table->candidates.end(),
-                       [](const Scheme& scheme) { return scheme.clip == ClipMethod::Output; });
+                       [](const Scheme& scheme) { return scheme.clip == ClipMethod::Output || scheme.importance; });
 }
 
 /// Work is counted in passes over parts of the model; people think in tokens of the text, once per candidate.

@@ -36,6 +36,8 @@ bool fits(const Scheme& scheme, const TensorInfo& tensor, const Calibration* cal
 {
     if (!applicable(scheme, tensor.rows(), tensor.cols()).ok())
         return false;
+    if (scheme.importance && !calibration)
+        return false;
     return scheme.clip != ClipMethod::Output || (calibration && calibration->find(tensor.name));
 }
 
@@ -91,7 +93,7 @@ Status checkCalibration(const SensitivityRequest& request, bool needed)
 {
     if (!needed || request.calibration)
         return {};
-    return Error{ErrorCode::CalibrationInvalid, "output errors need a calibration: calibrate, or load one",
+    return Error{ErrorCode::CalibrationInvalid, "output errors and weights by importance need a calibration: calibrate, or load one",
                  request.model->path()};
 }
 
@@ -168,7 +170,7 @@ Result<CostTable> planCosts(const SensitivityRequest& request)
     bool byOutput = request.measure == SearchMeasure::Output;
     for (const Scheme& scheme : request.candidates) {
         QL_CHECK(scheme.check());
-        byOutput |= scheme.clip == ClipMethod::Output;
+        byOutput |= scheme.clip == ClipMethod::Output || scheme.importance;
     }
     QL_CHECK(checkCalibration(request, byOutput));
     QL_CHECK(checkNetwork(request));

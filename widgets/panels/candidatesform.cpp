@@ -133,7 +133,8 @@ QWidget* CandidatesForm::Private::buildOptions()
     grid->addWidget(heading(tr("Schemes of your own")), 4, 0, 1, 5);
     own->setPlaceholderText(QStringLiteral("int8,channel; int4,group=16,asym"));
     own->setAccessibleName(tr("Schemes of your own"));
-    own->setToolTip(tr("Scheme texts, separated by semicolons; they are tried exactly as written"));
+    own->setToolTip(tr("Scheme texts, separated by semicolons; they are tried exactly as written. \"q4_k,imatrix\" weighs errors by a "
+                       "calibration's mean squared inputs"));
     own->setClearButtonEnabled(true);
     connect(own, &QLineEdit::textChanged, q, changed);
     grid->addWidget(own, 5, 0, 1, 6);

@@ -245,6 +245,24 @@ private Q_SLOTS:
         QVERIFY(std::abs(costs->costs[1]->error - (error[1] - query.cells[1].error + embedding.cells[0].error)) < 1e-12);
     }
 
+    void superblocksAreCandidatesWhereTheyFit()
+    {
+        std::vector<test::TestTensor> tensors{
+            {"model.layers.0.self_attn.q_proj.weight", test::normalValues(8 * 512, 1), {8, 512}, TensorRole::AttnQ, 0},
+            {"model.layers.0.mlp.down_proj.weight", test::normalValues(8 * 320, 2), {8, 320}, TensorRole::MlpDown, 0}};
+        SensitivityRequest wanted = request("q2_k;q4_k;q6_k;int4,group=32");
+        wanted.model = test::makeModel(tensors);
+        const auto table = measured(wanted);
+        QVERIFY2(table.ok(), text(table));
+        const CostTable::Row& whole = (*table)->rows[0];
+        QCOMPARE(whole.cells.size(), size_t(4));
+        QCOMPARE((*table)->rows[1].cells.size(), size_t(1)); // 320 columns hold no whole blocks of 256
+        QVERIFY(whole.cells[0].error > whole.cells[1].error && whole.cells[1].error > whole.cells[2].error);
+        QCOMPARE(whole.cells[1].bytes, uint64_t(8 * 2 * 144)); // 256 weights in 144 bytes
+        wanted.candidates = {scheme("q4_k,imatrix")};
+        QCOMPARE(planCosts(wanted).error().code, ErrorCode::CalibrationInvalid);
+    }
+
     void embeddingsAreSearchedWhenAsked()
     {
         SensitivityRequest wanted = request();
