@@ -8,6 +8,7 @@
 #include "widgets/panels/historypanel.h"
 #include "widgets/panels/policydiffdialog.h"
 #include "widgets/panels/rulespanel.h"
+#include "support/patience.h"
 
 #include <QApplication>
 #include <QTableView>
@@ -39,7 +40,7 @@ private Q_SLOTS:
         const Policy mixed = session.policy();
         QVERIFY(driver.settle());
         auto* rules = window.findChild<RulesPanel*>();
-        QTRY_COMPARE(rules->findChild<QTableView*>()->model()->index(0, RulesModel::MatchesColumn).data().toString(), QString("4"));
+        QL_TRY_COMPARE(rules->findChild<QTableView*>()->model()->index(0, RulesModel::MatchesColumn).data().toString(), QString("4"));
 
         auto* history = window.findChild<HistoryPanel*>();
         QTimer::singleShot(0, &window, [] {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Recipes in the window: the dialog that shows a policy in another dialect, and opening such a file as the policy.
 #include "app/recipedialog.h"
+#include "support/patience.h"
 #include "support/testmodels.h"
 #include "widgets/panels/inlinebar.h"
 
@@ -74,7 +75,7 @@ private Q_SLOTS:
         Session session(&m_jobs);
         QSignalSpy opened(&session, &Session::modelChanged);
         session.openModel(QStringLiteral(QL_RESOURCES "/models/loupe-3m"));
-        QVERIFY(opened.wait());
+        QVERIFY(opened.wait(test::kPatienceMs));
         const Policy before = session.policy();
         InlineBar bar;
         QVERIFY(importRecipe(session, bar, write("q.json", "{\"bits\": 3, \"group_size\": 64,\n\"colour\": 1, \"quant_method\": \"gptq\"}")));

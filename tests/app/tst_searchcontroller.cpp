@@ -8,6 +8,7 @@
 #include "core/search/candidates.h"
 #include "support/windowdriver.h"
 #include "widgets/panels/budgetpage.h"
+#include "support/patience.h"
 
 #include <QAbstractButton>
 #include <QSignalSpy>
@@ -107,7 +108,7 @@ private Q_SLOTS:
         for (int i = 0; i <= 100; ++i)
             f.search->setBudget(f.range(i / 100.0));
         f.search->setBudget(f.range(0.25));
-        QTRY_COMPARE(found.size(), 1); // the others were never solved
+        QL_TRY_COMPARE(found.size(), 1); // the others were never solved
         QVERIFY(f.search->found()->bytes <= f.range(0.25));
         QVERIFY(f.search->found()->bytes > f.range(0.2));
         QCOMPARE(f.search->found()->cost, f.search->search()->problem().solve(f.range(0.25))->cost);
@@ -224,7 +225,7 @@ private Q_SLOTS:
         QCOMPARE(f.session->policy().defaultScheme, scheme("int6,group=64"));
         Q_EMIT f.page->markPicked(0); // the present policy: nothing to adopt
         QCOMPARE(f.session->undoStack()->count(), 1);
-        QTRY_VERIFY(f.search->references().front().cost && f.search->references().front().cost->bytes == six->cost->bytes);
+        QL_TRY_VERIFY(f.search->references().front().cost && f.search->references().front().cost->bytes == six->cost->bytes);
     }
 
     void outputErrorsGoWithTheirCalibration()
@@ -313,16 +314,16 @@ private Q_SLOTS:
         QVERIFY(f.front->hasData());
         auto* slider = f.page->findChild<QSlider*>();
         QTest::keyClick(slider, Qt::Key_Home);
-        QTRY_COMPARE(f.search->found()->bytes, f.search->search()->problem().smallestBytes());
+        QL_TRY_COMPARE(f.search->found()->bytes, f.search->search()->problem().smallestBytes());
         for (int i = 0; i < 5; ++i)
             QTest::keyClick(slider, Qt::Key_PageUp);
-        QTRY_VERIFY(f.search->found()->bytes > f.range(0.2));
+        QL_TRY_VERIFY(f.search->found()->bytes > f.range(0.2));
         const QPoint from = f.front->budgetPixel().toPoint(), to = from + QPoint(60, 0);
         QTest::mousePress(f.front, Qt::LeftButton, {}, from);
         QTest::mouseMove(f.front, to);
         QTest::mouseRelease(f.front, Qt::LeftButton, {}, to);
         const uint64_t budget = f.search->budget();
-        QTRY_VERIFY(f.search->found()->bytes <= budget && f.search->found()->bytes > f.range(0.3));
+        QL_TRY_VERIFY(f.search->found()->bytes <= budget && f.search->found()->bytes > f.range(0.3));
         QTest::mouseClick(f.button("Adopt"), Qt::LeftButton);
         QCOMPARE(f.presentBytes(), f.search->found()->bytes);
         QTest::keyClick(&f.window, Qt::Key_Z, Qt::ControlModifier);

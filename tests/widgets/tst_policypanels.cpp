@@ -193,14 +193,14 @@ private Q_SLOTS:
         auto* list = dialog.findChild<MatchList*>();
         QCOMPARE(list->matches().size(), size_t(2));
         named<QLineEdit>(dialog, "Name pattern")->setText("_proj");
-        QTRY_COMPARE(list->matches().size(), size_t(6));
+        QL_TRY_COMPARE(list->matches().size(), size_t(6));
         named<QLineEdit>(dialog, "Shape")->setText("*x!%32");
-        QTRY_COMPARE(list->matches().size(), size_t(2));
+        QL_TRY_COMPARE(list->matches().size(), size_t(2));
         for (QLineEdit* line : dialog.findChildren<QLineEdit*>()) {
             if (line->placeholderText().startsWith("int4"))
                 line->setText("q8_0");
         }
-        QTRY_VERIFY(named<QLabel>(*list, "How many")->text().contains("2 of them cannot take q8_0"));
+        QL_TRY_VERIFY(named<QLabel>(*list, "How many")->text().contains("2 of them cannot take q8_0"));
         QCOMPARE(dialog.rule().shape, ShapePattern::parse("*x!%32").value());
     }
 
