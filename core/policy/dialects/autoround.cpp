@@ -85,7 +85,7 @@ Result<DialectText> write(const Policy& policy, const Model& model)
         const int kind = kinds.kindOf[i];
         if ((kind == kinds.base && weight.inBlock()) || (kind < 0 && weight.tensor->role == TensorRole::LmHead))
             continue;
-        layers[weight.name] = kind < 0 ? keptJson() : kinds.kinds[size_t(kind)].json;
+        append(layers, weight.name, kind < 0 ? keptJson() : kinds.kinds[size_t(kind)].json);
     }
     if (!layers.empty())
         json["layer_config"] = std::move(layers);

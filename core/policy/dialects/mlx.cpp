@@ -70,9 +70,9 @@ Result<DialectText> write(const Policy& policy, const Model& model)
     OrderedJson quantization = kinds.kinds[size_t(kinds.base)].json;
     for (size_t i = 0; i < task.weights.size(); ++i) {
         if (kinds.kindOf[i] < 0)
-            quantization[task.weights[i].name] = false;
+            append(quantization, task.weights[i].name, false);
         else if (kinds.kindOf[i] != kinds.base)
-            quantization[task.weights[i].name] = kinds.kinds[size_t(kinds.kindOf[i])].json;
+            append(quantization, task.weights[i].name, kinds.kinds[size_t(kinds.kindOf[i])].json);
     }
     return task.text(dumped({{"quantization", quantization}}));
 }

@@ -105,9 +105,10 @@ Result<DialectText> write(const Policy& policy, const Model& model)
     } else {
         quantization["quant_algo"] = "MIXED_PRECISION";
         quantization["kv_cache_quant_algo"] = kvJson(task);
+        OrderedJson& layers = quantization["quantized_layers"] = OrderedJson::object();
         for (size_t i = 0; i < task.weights.size(); ++i) {
             if (kinds.kindOf[i] >= 0)
-                quantization["quantized_layers"][task.weights[i].name] = kinds.kinds[size_t(kinds.kindOf[i])].json;
+                append(layers, task.weights[i].name, kinds.kinds[size_t(kinds.kindOf[i])].json);
         }
     }
     OrderedJson json;

@@ -248,6 +248,11 @@ Result<int> groupSizeOf(const Scheme& scheme)
     return scheme.granularity == Granularity::Channel ? -1 : scheme.groupSize;
 }
 
+void append(OrderedJson& object, const std::string& key, OrderedJson value)
+{
+    object.get_ref<OrderedJson::object_t&>().emplace_back(key, std::move(value));
+}
+
 std::string dumped(const OrderedJson& json)
 {
     return json.dump(2) + "\n";

@@ -103,6 +103,8 @@ Error nothingToSay(const RecipeTask& task);
 Status wholeGroups(const RecipeWeight& weight, int groupSize);
 /// -1 for one group per row, else the size. Refuses one scale for the whole tensor.
 Result<int> groupSizeOf(const Scheme& scheme);
+/// Appends a member that is not there yet; an object of this library looks for its key one by one.
+void append(OrderedJson& object, const std::string& key, OrderedJson value);
 std::string dumped(const OrderedJson& json); ///< two-space indent and a line feed
 
 } // namespace ql
