@@ -228,6 +228,14 @@ int runPolicy(const QStringList& arguments, Context& context)
         return runPolicyDiff(rest, context);
     if (verb == "list")
         return runDialectList(rest, context);
+    if (verb == "--help" || verb == "-h") {
+        context.out << "Usage: policy VERB ... ; each VERB takes --help\n"
+                       "  convert IN --to DIALECT   a recipe in another dialect\n"
+                       "  validate IN --model M     what is wrong with it for a model\n"
+                       "  diff A B --model M        tensors that get other schemes\n"
+                       "  list                      the dialects\n";
+        return 0;
+    }
     return fail(context, {ErrorCode::InvalidArgument,
                           "policy does convert, validate, diff or list" +
                               (verb.isEmpty() ? "" : ", not \"" + verb.toStdString() + "\""),
