@@ -255,6 +255,7 @@ void RulesPanel::Private::showMatches()
     const int rule = q->selectedRule();
     const RuleUse* use = model->use(rule);
     matches->setVisible(model->rowCount() > 0);
+    matches->parentWidget()->setVisible(!matches->isHidden() || !findings->isHidden());
     if (!use) {
         matches->setMatches(tr("Select a rule to see the tensors it is about."), {});
         return;
