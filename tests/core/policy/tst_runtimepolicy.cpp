@@ -165,7 +165,7 @@ private Q_SLOTS:
         row("default is a number", "\"activations\": {\n\"default\": 8}", "PolicySyntax: line 2 (activations default)");
         row("default is empty", "\"activations\": {\"default\": \"\"}", "PolicySyntax");
         row("unknown format", "\"activations\": {\n\n\"default\": \"int9\"}", "SchemeUnknownFormat: line 3");
-        row("weights' format", "\"activations\": {\"default\": \"q4_k\"}", "SchemeUnknownFormat");
+        row("weights' format", "\"activations\": {\"default\": \"q4_k\"}", "SchemeConflict");
         row("GGML format", "\"activations\": {\"default\": \"q8_0\"}", "SchemeConflict");
         row("contradiction", "\"activations\": {\"default\": \"int8,token,clip=average\"}", "SchemeConflict");
         row("rules are an object", "\"activations\": {\"rules\": {}}", "PolicySyntax: line 1 (activations)");
