@@ -4,6 +4,7 @@
 #include "app/mainwindow.h"
 #include "app/policyviews.h"
 #include "app/resources.h"
+#include "core/export/exportnote.h"
 
 #ifdef QUANTLOUPE_OPENCL
 #include "kernels/devices.h"
@@ -13,6 +14,7 @@
 #include <QCommandLineParser>
 #include <QFileInfo>
 #include <QScreen>
+#include <QThreadPool>
 
 #include <csignal>
 
@@ -37,6 +39,8 @@ int main(int argc, char** argv)
     parser.addPositionalArgument(QStringLiteral("MODEL"), QApplication::tr("safetensors, GGUF, NPY or NPZ file, or a folder"));
     parser.process(application);
 
+    // In the background, since a folder may lie on a disk that does not answer.
+    QThreadPool::globalInstance()->start([] { ql::sweepKilledExports(ql::exportNotesFolder()); });
     auto backends = std::make_shared<ql::Backends>(QApplication::applicationFilePath().toStdString(), ql::kernelCacheFolder());
     auto settings = std::make_unique<ql::Settings>();
     QString model = parser.positionalArguments().value(0);

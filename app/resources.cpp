@@ -33,4 +33,10 @@ std::string kernelCacheFolder()
     return folder.toStdString();
 }
 
+std::string exportNotesFolder()
+{
+    const QString data = QStandardPaths::writableLocation(QStandardPaths::GenericDataLocation);
+    return (data + QStringLiteral("/quantloupe/exports")).toStdString();
+}
+
 } // namespace ql

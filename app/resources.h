@@ -14,5 +14,7 @@ namespace ql {
 Result<std::string> resourcePath(const std::string& relative);
 /// Compiled OpenCL programs, under the user's cache folder; created when missing.
 std::string kernelCacheFolder();
+/// Where running exports say where they write (ExportNote), under the user's data folder.
+std::string exportNotesFolder();
 
 } // namespace ql

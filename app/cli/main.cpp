@@ -3,6 +3,8 @@
 // quantloupe-cli: streams, Ctrl+C and the probe child; everything else is in the verbs.
 #include "app/cli/commandline.h"
 #include "app/cli/interrupt.h"
+#include "app/resources.h"
+#include "core/export/exportnote.h"
 
 #ifdef QUANTLOUPE_OPENCL
 #include "kernels/devices.h"
@@ -25,6 +27,7 @@ int main(int argc, char** argv)
     const ql::cli::InterruptWatch interrupt;
     QCoreApplication application(argc, argv);
     QCoreApplication::setApplicationName(QStringLiteral("quantloupe"));
+    ql::sweepKilledExports(ql::exportNotesFolder());
     std::cout.imbue(std::locale::classic());
     ql::cli::Context context{std::cout, std::cerr, isatty(STDERR_FILENO) != 0, interrupt.token(),
                              QCoreApplication::applicationFilePath(), &std::cin};

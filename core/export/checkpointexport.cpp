@@ -47,8 +47,11 @@ Status exportPart(CheckpointWriter& writer, const Model& model, const Checkpoint
     QL_CHECK(openSharedFolder(target, sourcesOf(model), bytes));
     const CheckpointParts parts(layout, options.parts, target);
     const auto side = [&](const SideFile& file) { return writer.writeSideFile(file, target); };
-    if (options.merge)
+    if (options.merge) {
+        if (parts.missing().empty())
+            AtomicFile::sweep(target); // nobody writes shards any more
         return parts.merge(side);
+    }
     QL_CHECK(parts.check());
     parts.sweep(options.part);
     for (const CheckpointShard& shard : layout.shards) {
@@ -59,20 +62,11 @@ Status exportPart(CheckpointWriter& writer, const Model& model, const Checkpoint
     return parts.missing().empty() ? parts.merge(side) : Status();
 }
 
-Status checkOptions(const ExportOptions& options)
-{
-    const bool inRange = options.part >= 0 && options.parts >= 1 && options.part <= options.parts && options.parts <= 99999;
-    if (!inRange || options.shardBytes == 0)
-        return Error{ErrorCode::InvalidArgument, "a part is 1 to the number of parts, and a shard has a size", {}};
-    return {};
-}
-
 } // namespace
 
 Result<ExportPlan> planCheckpoint(const Model& model, const std::vector<Decision>& decisions,
                                   const ExportOptions& options)
 {
-    QL_CHECK(checkOptions(options));
     QL_TRY(const CheckpointLayout layout, layOutCheckpoint(model, decisions, options));
     ExportPlan plan;
     plan.format = options.format;
@@ -102,7 +96,6 @@ Result<ExportPlan> planCheckpoint(const Model& model, const std::vector<Decision
 Status exportCheckpoint(Backend& backend, const Model& model, const std::vector<Decision>& decisions,
                         const ExportOptions& options, const std::string& target, const JobControl& job)
 {
-    QL_CHECK(checkOptions(options));
     QL_TRY(const CheckpointLayout layout, layOutCheckpoint(model, decisions, options));
     const bool whole = options.part == 0 && !options.merge;
     uint64_t total = 0;

@@ -26,6 +26,11 @@ bool hasSize(const std::string& path, uint64_t bytes)
 
 } // namespace
 
+std::string partMark(int part, int parts)
+{
+    return '.' + partName(part, parts) + '.';
+}
+
 CheckpointParts::CheckpointParts(const CheckpointLayout& layout, int parts, std::string folder)
     : m_layout(layout), m_parts(parts), m_folder(std::move(folder))
 {
@@ -65,7 +70,7 @@ Status CheckpointParts::check() const
 
 void CheckpointParts::sweep(int part) const
 {
-    AtomicFile::sweep(m_folder, "." + partName(part, m_parts) + ".");
+    AtomicFile::sweep(m_folder, partMark(part, m_parts));
 }
 
 Status CheckpointParts::finish(int part) const

@@ -11,6 +11,9 @@
 
 namespace ql {
 
+/// What the names of a part's temporaries contain: ".part-2-of-4.".
+std::string partMark(int part, int parts);
+
 class CheckpointParts
 {
 public:

@@ -5,6 +5,7 @@
 #include "core/base/utf8.h"
 #include "core/export/checkpointexport.h"
 #include "core/export/exportlayout.h"
+#include "core/export/exportnote.h"
 #include "core/export/exportvalues.h"
 #include "core/export/ggufexport.h"
 #include "core/io/atomicnames.h"
@@ -222,11 +223,19 @@ Result<Planned> planFile(const Model& model, const std::vector<Decision>& decisi
     return Planned{std::move(layout), std::move(writer)};
 }
 
+Status checkOptions(const ExportOptions& options)
+{
+    const bool inRange = options.part >= 0 && options.parts >= 1 && options.part <= options.parts && options.parts <= 99999;
+    if (!inRange || options.shardBytes == 0)
+        return Error{ErrorCode::InvalidArgument, "a part is 1 to the number of parts, and a shard has a size", {}};
+    return {};
+}
+
 Status refuseParts(const ExportOptions& options)
 {
     if (options.part == 0 && options.parts == 1 && !options.merge)
         return {};
-    return Error{ErrorCode::Unsupported, "only Hugging Face folders are written in parts; this format is one file",
+    return Error{ErrorCode::Unsupported, "only Hugging Face folders and GGUF are written in parts; this format is one file",
                  std::string(exportFormatName(options.format))};
 }
 
@@ -280,12 +289,13 @@ Status refuseFallbacks(const ExportPlan& plan)
 
 Result<ExportPlan> planExport(const Model& model, const std::vector<Decision>& decisions, const ExportOptions& options)
 {
+    QL_CHECK(checkOptions(options));
     const ExportFormat format = options.format;
     if (exportsFolder(format))
         return planCheckpoint(model, decisions, options);
-    QL_CHECK(refuseParts(options));
     if (format == ExportFormat::Gguf)
-        return planGguf(model, decisions);
+        return planGguf(model, decisions, options);
+    QL_CHECK(refuseParts(options));
     QL_TRY(const Planned planned, planFile(model, decisions, format));
     ExportPlan plan;
     plan.format = format;
@@ -311,14 +321,17 @@ Result<ExportPlan> planExport(const Model& model, const std::vector<Decision>& d
 Status exportModel(Backend& backend, const Model& model, const std::vector<Decision>& decisions,
                    const ExportOptions& options, const std::string& target, const JobControl& job)
 {
+    QL_CHECK(checkOptions(options));
     QL_CHECK(model.checkUnchanged());
-    if (options.part == 0 && !options.merge)
-        AtomicFile::sweep(folderOfPath(target));
+    // A folder that others fill is swept once it is known to be of this export.
+    const ExportPlace place = exportPlace(target, options);
+    if (!place.shared || !exportsFolder(options.format))
+        AtomicFile::sweep(place.folder, place.names);
     if (exportsFolder(options.format))
         return exportCheckpoint(backend, model, decisions, options, target, job);
-    QL_CHECK(refuseParts(options));
     if (options.format == ExportFormat::Gguf)
-        return exportGguf(backend, model, decisions, target, job);
+        return exportGguf(backend, model, decisions, options, target, job);
+    QL_CHECK(refuseParts(options));
     QL_TRY(Planned planned, planFile(model, decisions, options.format));
     return ExportRun(backend, model, decisions, job).run(planned.writer, planned.layout.parts, target);
 }

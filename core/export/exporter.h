@@ -34,8 +34,8 @@ struct ExportOptions {
     ExportFormat format;
     uint64_t shardBytes = 5'000'000'000; ///< most tensor data in one file of a folder; larger tensors have their own
     int part = 0;                        ///< from 1: only that share of `parts`; 0: everything
-    int parts = 1;                       ///< processes that share the work
-    bool merge = false;                  ///< puts parts together that are all there
+    int parts = 1;                       ///< processes that share the work; of a GGUF, its files
+    bool merge = false;                  ///< puts parts of a folder together that are all there
     bool gptqV2 = false;                 ///< GPTQ zero points as they are, not less one
     bool replace = false;                ///< a folder that is there already may be replaced
     ActivationPolicy activations;        ///< for formats whose configuration can say them

@@ -7,6 +7,7 @@
 #include "core/export/ggufkeys.h"
 #include "core/export/gguftokens.h"
 #include "core/io/gguf.h"
+#include "core/io/ggufsplit.h"
 #include "core/io/mappedfile.h"
 #include "core/model/names.h"
 #include "core/model/packedweight.h"
@@ -34,15 +35,20 @@ void interleaveHalves(std::span<std::byte> head, int64_t rows)
     }
 }
 
+uint64_t bytesOf(const GgufPart& part)
+{
+    return dtypeBytes(part.dtype, elementCount(part.shape).value_or(0)).value_or(0);
+}
+
 /// One export in progress.
 class GgufRun
 {
 public:
-    GgufRun(Backend& backend, const Model& model, const GgufLayout& layout, const JobControl& job)
-        : m_backend(backend), m_model(model), m_layout(layout), m_job(job)
+    GgufRun(Backend& backend, const Model& model, const GgufLayout& layout, int file, const JobControl& job)
+        : m_backend(backend), m_model(model), m_layout(layout), m_file(file), m_job(job)
     {
         for (const GgufPart& part : layout.parts)
-            m_total += dtypeBytes(part.dtype, elementCount(part.shape).value_or(0)).value_or(0);
+            m_total += part.file == file ? bytesOf(part) : 0;
     }
 
     Status run(GgufWriter& writer, const std::string& target)
@@ -53,6 +59,8 @@ public:
             sources.push_back(file->name());
         QL_CHECK(writer.begin(target, sources));
         for (const GgufPart& part : m_layout.parts) {
+            if (part.file != m_file)
+                continue;
             if (!part.values.empty())
                 QL_CHECK(emit(encodeFloats(part.values, part.dtype)));
             for (const int tensor : part.sources) {
@@ -121,7 +129,7 @@ private:
         const int64_t step = std::max<int64_t>(1, kSliceValues / std::max<int64_t>(1, width * head)) * head;
         for (int64_t row = 0; row < rows; row += step) {
             const int64_t count = std::min(step, rows - row);
-            QL_TRY(std::vector<std::byte> bytes, bytesOf(part, view, row, count, width));
+            QL_TRY(std::vector<std::byte> bytes, rowsOf(part, view, row, count, width));
             const size_t headBytes = bytes.size() / size_t(count) * size_t(head);
             for (size_t at = 0; head > 1 && at < bytes.size(); at += headBytes)
                 interleaveHalves(std::span(bytes).subspan(at, headBytes), head);
@@ -136,15 +144,15 @@ private:
         const int64_t size = rows / part.heads / 3;
         for (int64_t third = 0; third < 3; ++third) {
             for (int64_t head = 0; head < part.heads; ++head) {
-                QL_TRY(const auto bytes, bytesOf(part, view, (3 * head + third) * size, size, width));
+                QL_TRY(const auto bytes, rowsOf(part, view, (3 * head + third) * size, size, width));
                 QL_CHECK(emit(bytes));
             }
         }
         return {};
     }
 
-    Result<std::vector<std::byte>> bytesOf(const GgufPart& part, const TensorView& view, int64_t row, int64_t count,
-                                           int64_t width)
+    Result<std::vector<std::byte>> rowsOf(const GgufPart& part, const TensorView& view, int64_t row, int64_t count,
+                                          int64_t width)
     {
         if (part.quantized) {
             QL_TRY(QuantizedTensor quantized, m_backend.quantizeRows(view, m_prepared, row, count, {m_job.stop, {}}));
@@ -183,6 +191,7 @@ private:
     Backend& m_backend;
     const Model& m_model;
     const GgufLayout& m_layout;
+    int m_file;
     const JobControl& m_job;
     GgufWriter* m_writer = nullptr;
     TensorParameters m_prepared;
@@ -192,7 +201,7 @@ private:
 
 struct Planned {
     GgufLayout layout;
-    GgufWriter writer;
+    std::vector<GgufWriter> files; ///< one, or as many as there are parts
 };
 
 /// Names, orders and metadata of a model that is not GGUF come from its configuration.
@@ -206,34 +215,82 @@ Status translate(const Model& model, const std::vector<Decision>& decisions, Pla
     QL_TRY(const NetworkConfig config, NetworkConfig::of(model));
     QL_CHECK(NetworkPlan::create(model, config));
     QL_TRY(planned.layout, layOutGguf(model, config, decisions));
-    setGgufModelKeys(planned.writer, model, config, planned.layout.warnings);
-    setGgufTokens(planned.writer, model, config, planned.layout.warnings);
+    setGgufModelKeys(planned.files[0], model, config, planned.layout.warnings);
+    setGgufTokens(planned.files[0], model, config, planned.layout.warnings);
     return {};
 }
 
-Result<Planned> planFile(const Model& model, const std::vector<Decision>& decisions)
+/// Neighbouring tensors, about as many bytes in every file and at least one tensor.
+void assignFiles(std::vector<GgufPart>& parts, int files)
 {
+    uint64_t total = 0, before = 0;
+    for (const GgufPart& part : parts)
+        total += bytesOf(part);
+    int last = 0; // counted from 0
+    for (size_t i = 0; i < parts.size(); ++i) {
+        const int wished = int(double(before) / double(std::max<uint64_t>(1, total)) * files);
+        const int least = files - int(parts.size() - i); // what is left must do for the files that are left
+        last = i == 0 ? 0 : std::clamp(std::max(wished, least), last, last + 1);
+        parts[i].file = last + 1;
+        before += bytesOf(parts[i]);
+    }
+}
+
+/// Says which part of what each file is (llama.cpp, tools/gguf-split).
+void setSplitKeys(std::vector<GgufWriter>& files, size_t tensors)
+{
+    for (size_t i = 0; i < files.size(); ++i) {
+        files[i].set("split.no", GgufValue(uint16_t(i)));
+        files[i].set("split.count", GgufValue(uint16_t(files.size())));
+        files[i].set("split.tensors.count", GgufValue(int32_t(tensors)));
+    }
+}
+
+Result<Planned> planFiles(const Model& model, const std::vector<Decision>& decisions, const ExportOptions& options)
+{
+    if (options.merge)
+        return Error{ErrorCode::InvalidArgument, "engines read the parts of a GGUF as they are; there is nothing to merge", {}};
     Planned planned;
+    planned.files.resize(size_t(options.parts));
     if (model.format() == ModelFormat::Gguf) {
         planned.layout = layOutGguf(model, decisions);
-        QL_CHECK(copyGgufKeys(planned.writer, model, planned.layout));
+        QL_CHECK(copyGgufKeys(planned.files[0], model, planned.layout));
     } else {
         QL_CHECK(translate(model, decisions, planned));
     }
-    setGgufTypeKeys(planned.writer, planned.layout);
+    setGgufTypeKeys(planned.files[0], planned.layout);
+    if (options.parts > 1) {
+        if (planned.layout.parts.size() < size_t(options.parts) || options.parts > UINT16_MAX)
+            return Error{ErrorCode::InvalidArgument,
+                         std::to_string(planned.layout.parts.size()) + " tensors do not fill " +
+                             std::to_string(options.parts) + " parts",
+                         model.path()};
+        assignFiles(planned.layout.parts, options.parts);
+        setSplitKeys(planned.files, planned.layout.parts.size());
+    }
     for (const GgufPart& part : planned.layout.parts)
-        QL_CHECK(planned.writer.addTensor(part.name, part.dtype, part.shape));
+        QL_CHECK(planned.files[size_t(part.file - 1)].addTensor(part.name, part.dtype, part.shape));
     return planned;
 }
 
 } // namespace
 
-Result<ExportPlan> planGguf(const Model& model, const std::vector<Decision>& decisions)
+std::string ggufTarget(const std::string& target, const ExportOptions& options)
 {
-    QL_TRY(const Planned planned, planFile(model, decisions));
+    if (options.part == 0)
+        return target;
+    static constexpr std::string_view kSuffix = ".gguf";
+    const size_t length = target.size() - (target.ends_with(kSuffix) ? kSuffix.size() : 0);
+    return splitPath({target.substr(0, length), options.part, options.parts});
+}
+
+Result<ExportPlan> planGguf(const Model& model, const std::vector<Decision>& decisions, const ExportOptions& options)
+{
+    QL_TRY(const Planned planned, planFiles(model, decisions, options));
     ExportPlan plan;
     plan.format = ExportFormat::Gguf;
-    plan.fileBytes = planned.writer.fileBytes();
+    for (const GgufWriter& file : planned.files)
+        plan.fileBytes += file.fileBytes();
     plan.warnings = planned.layout.warnings;
     for (size_t i = 0; i < decisions.size(); ++i) {
         const TensorInfo& tensor = model.tensors()[i];
@@ -244,6 +301,7 @@ Result<ExportPlan> planGguf(const Model& model, const std::vector<Decision>& dec
     for (const GgufPart& part : planned.layout.parts) {
         for (const int source : part.sources) {
             PlanEntry& entry = plan.entries[size_t(source)];
+            entry.part = part.file;
             const uint64_t count = model.tensors()[size_t(source)].parameters();
             const uint64_t own = part.piece < 0 ? count : elementCount(part.shape).value_or(0);
             const uint64_t bytes = dtypeBytes(part.dtype, own).value_or(0);
@@ -257,11 +315,13 @@ Result<ExportPlan> planGguf(const Model& model, const std::vector<Decision>& dec
 }
 
 Status exportGguf(Backend& backend, const Model& model, const std::vector<Decision>& decisions,
-                  const std::string& target, const JobControl& job)
+                  const ExportOptions& options, const std::string& target, const JobControl& job)
 {
     QL_CHECK(model.checkUnchanged());
-    QL_TRY(Planned planned, planFile(model, decisions));
-    return GgufRun(backend, model, planned.layout, job).run(planned.writer, target);
+    QL_TRY(Planned planned, planFiles(model, decisions, options));
+    const int file = std::max(1, options.part);
+    return GgufRun(backend, model, planned.layout, file, job)
+        .run(planned.files[size_t(file - 1)], ggufTarget(target, options));
 }
 
 } // namespace ql

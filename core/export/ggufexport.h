@@ -9,10 +9,14 @@
 namespace ql {
 
 /// What exportGguf() would write; touches nothing. Unsupported for families that llama.cpp or the program does not know
-/// and for models of formats without names; errors as NetworkConfig::of and NetworkPlan::create.
-Result<ExportPlan> planGguf(const Model& model, const std::vector<Decision>& decisions);
-/// Writes atomically, and reads back before the file gets its name. Errors as planGguf, the backend's, AtomicFile's.
+/// and for models of formats without names; errors as NetworkConfig::of and NetworkPlan::create. InvalidArgument for
+/// more parts than tensors, and for merging: engines read the parts as they are.
+Result<ExportPlan> planGguf(const Model& model, const std::vector<Decision>& decisions, const ExportOptions& options);
+/// Writes atomically, and reads back before the file gets its name. Of a model in parts the one that is asked for, under
+/// ggufTarget(). Errors as planGguf, the backend's, AtomicFile's.
 Status exportGguf(Backend& backend, const Model& model, const std::vector<Decision>& decisions,
-                  const std::string& target, const JobControl& job);
+                  const ExportOptions& options, const std::string& target, const JobControl& job);
+/// `target` itself, or "NAME-00002-of-00008.gguf" beside it for a part.
+std::string ggufTarget(const std::string& target, const ExportOptions& options);
 
 } // namespace ql

@@ -25,6 +25,7 @@ struct GgufPart {
     RowOrder order = RowOrder::AsStored; ///< that the file's rows have and the source's have not
     int heads = 0;                       ///< that share the rows, where the order matters
     float offset = 0;                    ///< added to every value (Gemma's norms)
+    int file = 1;                        ///< of a model that is written in parts
 };
 
 struct GgufLayout {

@@ -4,6 +4,7 @@
 // there, whatever happens to the process or the disk.
 #include "core/compute/cpubackend.h"
 #include "core/export/exporter.h"
+#include "core/export/exportnote.h"
 #include "core/io/atomicfile.h"
 #include "core/io/atomicfolder.h"
 #include "core/io/json.h"
@@ -236,8 +237,15 @@ private Q_SLOTS:
     }
 
     /// A limit on the size of files stands for a disk that runs full in the middle of a shard.
+    void fullDisksLeaveNothing_data()
+    {
+        QTest::addColumn<QString>("format");
+        for (const ExportFormat format : kExportFormats)
+            QTest::newRow(exportFormatName(format).data()) << QString::fromLatin1(exportFormatName(format).data());
+    }
     void fullDisksLeaveNothing()
     {
+        QFETCH(QString, format);
         const std::string folder = newPath();
         fs::create_directory(folder);
         const pid_t child = fork();
@@ -245,7 +253,9 @@ private Q_SLOTS:
             const rlimit limit{10000, 10000};
             setrlimit(RLIMIT_FSIZE, &limit);
             CpuBackend backend(std::make_shared<ThreadPool>(1));
-            const Status status = exportModel(backend, *m_model, m_decisions, ExportFormat::Gptq, folder + "/out", {});
+            const auto runnable = test::makeModel(test::runnableLlamaTensors(), test::kRunnableLlamaConfig);
+            const Status status = exportModel(backend, *runnable, m_decisions, *exportFormatFromName(format.toStdString()),
+                                              folder + "/out", {});
             _exit(!status.ok() && status.error().kind() == ErrorKind::CannotWrite ? 0 : 1);
         }
         int status = 0;
@@ -290,6 +300,77 @@ private Q_SLOTS:
         QVERIFY(killed > 0 && left <= 1); // every export sweeps what the one before left
         AtomicFile::sweep(folder);
         QCOMPARE(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), std::ptrdiff_t(1));
+    }
+
+    /// What a start of the program does: killed exports are swept by their notes, those that run are left alone.
+    void killedExportsAreSweptAtTheNextStart_data()
+    {
+        QTest::addColumn<QString>("format");
+        QTest::addColumn<int>("parts");
+        QTest::newRow("folder") << "gptq" << 0;
+        QTest::newRow("file") << "codes" << 0;
+        QTest::newRow("part of a folder") << "gptq" << 2;
+    }
+    void killedExportsAreSweptAtTheNextStart()
+    {
+        QFETCH(QString, format);
+        QFETCH(int, parts);
+        const std::string folder = newPath(), notes = newPath(), target = folder + "/out/";
+        fs::create_directory(folder);
+        ExportOptions options = parts ? part(1, parts) : ExportOptions(*exportFormatFromName(format.toStdString()));
+        int toParent[2] = {};
+        QCOMPARE(pipe(toParent), 0);
+        const pid_t child = fork();
+        if (child == 0) {
+            const ExportNote note(notes, target, options);
+            CpuBackend backend(std::make_shared<ThreadPool>(1));
+            JobControl job;
+            job.progress = [&](uint64_t, uint64_t) { // in the middle of it, until somebody kills
+                if (::write(toParent[1], "x", 1) == 1)
+                    pause();
+            };
+            (void)exportModel(backend, *m_model, m_decisions, options, parts ? target : folder + "/out", job);
+            _exit(1);
+        }
+        char begun = 0;
+        QCOMPARE(::read(toParent[0], &begun, 1), ssize_t(1));
+        const auto left = [&] {
+            int count = 0;
+            for (const auto& entry : fs::recursive_directory_iterator(folder))
+                count += entry.path().filename().string().ends_with(".part");
+            return count;
+        };
+        QCOMPARE(sweepKilledExports(notes), 0); // it runs
+        QVERIFY(left() >= 1);
+        kill(child, SIGKILL);
+        waitpid(child, nullptr, 0);
+        close(toParent[0]);
+        close(toParent[1]);
+        QVERIFY(left() >= 1);
+        QCOMPARE(sweepKilledExports(notes), 1);
+        QCOMPARE(left(), 0);
+        QVERIFY(fs::is_empty(notes));
+        QCOMPARE(sweepKilledExports(notes), 0);
+    }
+
+    void notesGoWithTheirExports()
+    {
+        const std::string notes = newPath(), folder = newPath();
+        fs::create_directory(folder);
+        {
+            const ExportNote one(notes, folder + "/a", ExportFormat::Gptq), two(notes, folder + "/b", ExportFormat::Gguf);
+            QCOMPARE(std::distance(fs::directory_iterator(notes), fs::directory_iterator()), std::ptrdiff_t(2));
+        }
+        QVERIFY(fs::is_empty(notes));
+        const ExportNote nowhere("/proc/nowhere", folder + "/a", ExportFormat::Gptq), none("", folder + "/a", ExportFormat::Gptq);
+        // Broken notes go, those of other machines stay.
+        QVERIFY(writeFileAtomically(notes + "/1-0.export", "half a").ok());
+        QVERIFY(writeFileAtomically(notes + "/1-1.export", "another machine\n\n" + folder).ok());
+        QVERIFY(writeFileAtomically(folder + "/.x.quantloupe-abcdef.part", "left behind").ok());
+        QCOMPARE(sweepKilledExports(notes), 0);
+        QVERIFY(!fs::exists(notes + "/1-0.export") && fs::exists(notes + "/1-1.export"));
+        QVERIFY(fs::exists(folder + "/.x.quantloupe-abcdef.part"));
+        QCOMPARE(sweepKilledExports("/nowhere"), 0);
     }
 
     void livingFoldersAreNotSwept()
