@@ -5,6 +5,7 @@
 #include "core/base/utf8.h"
 #include "core/model/names.h"
 #include "core/model/packedweight.h"
+#include "core/quant/nearestggml.h"
 
 #include <cmath>
 #include <map>
@@ -36,6 +37,19 @@ void keep(Decision& decision, const std::string& what, const std::string& why)
     decision.asStored = true;
 }
 
+/// Takes the type that comes nearest to what GGUF lacks.
+void replace(Decision& decision, const TensorInfo& tensor)
+{
+    const auto nearest = nearestGgml(decision.scheme, tensor.rows(), tensor.cols());
+    if (!nearest) {
+        keep(decision, "kept as stored", "GGUF has no such type, and no block divides its rows");
+        return;
+    }
+    decision.fallback = nearest->text() + " instead of " + decision.scheme.text() +
+                        ": GGUF has no such type, and this is the nearest";
+    decision.scheme = *nearest;
+}
+
 /// The type of a tensor in the file; a decision that cannot be carried out is changed and says so.
 DType chooseType(GgufPart& part, const TensorInfo& tensor, Decision& decision, bool fromGguf)
 {
@@ -43,9 +57,9 @@ DType chooseType(GgufPart& part, const TensorInfo& tensor, Decision& decision, b
     if (!decision.asStored && single && decision.scheme.format != Format::F32)
         keep(decision, fromGguf ? "kept as stored" : "kept in f32",
              "llama.cpp reads norms, vectors, positions and routers in f32");
+    if (!decision.asStored && !ggufTypeOf(decision.scheme))
+        replace(decision, tensor);
     const auto wished = decision.asStored ? std::nullopt : ggufTypeOf(decision.scheme);
-    if (!decision.asStored && !wished)
-        keep(decision, "kept as stored", "GGUF has no such type");
     part.quantized = !decision.asStored && !decision.scheme.keepsFloat();
     if (wished)
         return *wished;

@@ -7,6 +7,7 @@
 #include "core/policy/dialects/document.h"
 #include "core/policy/dialects/recipewriter.h"
 #include "core/policy/ggufmixture.h"
+#include "core/quant/nearestggml.h"
 #include "core/quant/schemetable.h"
 
 #include <algorithm>
@@ -48,9 +49,13 @@ Result<Scheme> schemeOfType(std::string_view name)
 
 Result<Spelled> spell(const RecipeWeight& weight)
 {
-    const Format format = weight.wish.scheme->format;
-    if (!hasGgmlType(format))
-        return cannotSay("GGML has no such type");
+    Format format = weight.wish.scheme->format;
+    if (!hasGgmlType(format)) {
+        const auto nearest = nearestGgml(*weight.wish.scheme, weight.tensor->rows(), weight.tensor->cols());
+        if (!nearest)
+            return cannotSay("GGML has no such type, and no block of another divides its rows");
+        format = nearest->format;
+    }
     return Spelled{std::string(traits(format).name), {Scheme::defaultsFor(format), {}}};
 }
 

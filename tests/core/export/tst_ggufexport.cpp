@@ -9,6 +9,7 @@
 #include "core/io/mappedfile.h"
 #include "core/model/names.h"
 #include "core/model/packedweight.h"
+#include "core/quant/nearestggml.h"
 #include "core/tokenizer/tokenizer.h"
 #include "support/ggufbuilder.h"
 #include "support/safetensorsbuilder.h"
@@ -361,16 +362,20 @@ private Q_SLOTS:
     void schemesThatGgufLacksFallBack()
     {
         const auto model = valueOf(Model::open(kLoupe));
-        for (const char* scheme : {"int4", "nf4", "fp8-e4m3", "nvfp4"}) {
+        const std::pair<const char*, const char*> nearest[] = {
+            {"int4", "q4_k"},          {"int4,group=32", "q4_0"}, {"int4,asym,group=32", "q4_1"}, {"int5,channel", "q5_k"},
+            {"int8,channel", "q8_0"},  {"int3", "q3_k"},          {"int6", "q6_k"},               {"nf4,double", "iq4_nl"},
+            {"fp8-e4m3", "q8_0"},      {"nvfp4", "mxfp4"},        {"int2,asym,group=16", "q2_k"}, {"e2m1", "mxfp4"}};
+        for (const auto& [scheme, taken] : nearest) {
             const ExportPlan plan = planOf(*model, policyOf(scheme));
             int fallbacks = 0;
             for (const PlanEntry& entry : plan.entries) {
                 if (entry.decision.fallback.empty())
                     continue;
                 ++fallbacks;
-                QVERIFY2(entry.decision.fallback.starts_with("kept as stored instead of " + policyOf(scheme).defaultScheme.text()),
-                         entry.decision.fallback.c_str());
-                QCOMPARE(entry.targetBytes, entry.sourceBytes);
+                const std::string expected = std::string(taken) + " instead of " + policyOf(scheme).defaultScheme.text() + ": ";
+                QVERIFY2(entry.decision.fallback.starts_with(expected), entry.decision.fallback.c_str());
+                QCOMPARE(entry.decision.scheme.text(), std::string(taken));
             }
             QCOMPARE(fallbacks, 28);
             QCOMPARE(refuseFallbacks(plan).error().code, ErrorCode::SchemeConflict);
@@ -381,6 +386,54 @@ private Q_SLOTS:
         QVERIFY2(refuseFallbacks(plan).error().message.starts_with("kept in f32 instead of q8_0"),
                  refuseFallbacks(plan).error().text().c_str());
         QVERIFY(refuseFallbacks(planOf(*model, policyOf("q8_0"))).ok());
+    }
+
+    /// Parts of a model: engines, and this program, open the first and find the others.
+    void partsAreASplitModel()
+    {
+        const auto model = valueOf(Model::open(kLoupe));
+        const auto decisions = decisionsOf(*model, policyOf("q4_0"));
+        const auto whole = write(*model, policyOf("q4_0"), "whole.gguf");
+        const std::string target = m_folder.path("split.gguf");
+        ExportOptions options = ExportFormat::Gguf;
+        options.parts = 3;
+        const auto plan = valueOf(planExport(*model, decisions, options));
+        uint64_t bytes = 0;
+        for (const int part : {3, 1, 2}) {
+            options.part = part;
+            QVERIFY(exportModel(m_backend, *model, decisions, options, target, {}).ok());
+            const std::string name = m_folder.path(("split-0000" + std::to_string(part) + "-of-00003.gguf").c_str());
+            bytes += uint64_t(QFile(QString::fromStdString(name)).size());
+            const auto own = std::count_if(plan.entries.begin(), plan.entries.end(), [&](const auto& entry) { return entry.part == part; });
+            QVERIFY(own > 0 && own < 39);
+        }
+        QCOMPARE(bytes, plan.fileBytes);
+        const auto split = valueOf(Model::open(m_folder.path("split-00001-of-00003.gguf")));
+        QCOMPARE(split->tensors().size(), whole->tensors().size());
+        for (const TensorInfo& tensor : whole->tensors())
+            QVERIFY2(valuesOf(*split, tensor.name) == valuesOf(*whole, tensor.name), tensor.name.c_str());
+        QVERIFY(split->metadata().at("general.architecture") == whole->metadata().at("general.architecture"));
+        options.parts = 40; // more than there are tensors
+        QCOMPARE(planExport(*model, decisions, options).error().code, ErrorCode::InvalidArgument);
+        options.parts = 3;
+        options.part = 0;
+        options.merge = true;
+        QCOMPARE(exportModel(m_backend, *model, decisions, options, target, {}).error().code, ErrorCode::InvalidArgument);
+    }
+
+    void nearestTypesFitTheRow()
+    {
+        const auto nearest = [](const char* scheme, int64_t cols) {
+            const auto found = nearestGgml(valueOf(Scheme::parse(scheme)), 8, cols);
+            return found ? found->text() : std::string("none");
+        };
+        QCOMPARE(nearest("int4", 512), std::string("q4_k"));
+        QCOMPARE(nearest("int4", 96), std::string("q4_0"));
+        QCOMPARE(nearest("int4,asym", 96), std::string("q4_1"));
+        QCOMPARE(nearest("int6", 96), std::string("q8_0"));
+        QCOMPARE(nearest("int4", 48), std::string("none"));
+        QCOMPARE(nearest("q4_0", 64), std::string("none")); // it is one
+        QCOMPARE(nearest("f16", 64), std::string("none"));
     }
 
     void badInputIsOneLine_data()
@@ -448,7 +501,11 @@ private Q_SLOTS:
         const auto bytes = builder.build().data();
         const std::string path = m_folder.write("factor.gguf", std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
         const auto model = valueOf(Model::open(path));
-        const auto kept = write(*model, policyOf("int4"), "factorkept.gguf");
+        auto keep = valueOf(policyOf("q8_0").resolve(*model));
+        keep[0].asStored = true;
+        const std::string keptPath = m_folder.path("factorkept.gguf");
+        QVERIFY(exportModel(m_backend, *model, keep, ExportFormat::Gguf, keptPath, {}).ok());
+        const auto kept = valueOf(Model::open(keptPath));
         QVERIFY(kept->tensors()[0].packed);
         QCOMPARE(kept->tensors()[0].bytes, model->tensors()[0].bytes);
         const auto quantized = write(*model, policyOf("q8_0"), "factorquantized.gguf");
