@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <tuple>
@@ -56,6 +57,12 @@ Patch packExponents(const QuantizedTensor& q)
     return contiguousRows(q, uint64_t(q.groupsPerRow), std::move(bytes));
 }
 
+/// The type of scales and biases: the model's, unless it would round the biases.
+DType floatsOf(const Scheme& scheme, DType model)
+{
+    return isInteger(scheme) && scheme.symmetry == Symmetry::Asymmetric ? DType::F32 : model;
+}
+
 /// Group size, bits and mode of one entry of the configuration.
 using Settings = std::tuple<int64_t, int, std::string>;
 
@@ -84,39 +91,48 @@ public:
         if (wished.format == Format::MXFP4)
             return {wished, {}};
         if (!isInteger(wished) || wished.format == Format::Int7)
-            return {std::nullopt, "MLX stores integers of 2, 3, 4, 5, 6 or 8 bits and MXFP4"};
+            return {std::nullopt, wished.format == Format::NVFP4
+                                      ? "MLX's nvfp4 has no factor for the whole tensor; it stores integers and MXFP4"
+                                      : "MLX stores integers of 2, 3, 4, 5, 6 or 8 bits and MXFP4"};
         const DType model = modelType();
         std::string why;
         Scheme scheme = withoutDouble(wished, why);
-        const ScaleType wide = model == DType::F32 ? scheme.scaleType : roundedScaleType(model);
+        const ScaleType wide = floatsOf(wished, model) == DType::F32 ? scheme.scaleType : roundedScaleType(model);
         scheme = withScales(scheme, wide > ScaleType::BF16 ? ScaleType::F16 : wide, why);
-        if (scheme.symmetry == Symmetry::Asymmetric && model == DType::F32 && scheme.scaleType == ScaleType::F32)
+        if (scheme.symmetry == Symmetry::Asymmetric && scheme.scaleType == ScaleType::F32)
             scheme.scaleType = ScaleType::F16; // so that f32 holds scale times zero point exactly
-        if (scheme.symmetry == Symmetry::Asymmetric && model != DType::F32) {
-            scheme.symmetry = Symmetry::Symmetric;
-            why = "MLX adds a bias in 16 bits, which do not hold scale times zero point exactly";
-        }
         if (!settleGroups(scheme, tensor.cols(), kGroupSizes, why))
             return {std::nullopt, why};
         return {scheme, why};
+    }
+
+    void unify(std::vector<CheckpointTensor>& tensors, std::vector<std::string>& warnings) override
+    {
+        const auto wide = std::count_if(tensors.begin(), tensors.end(), [this](const CheckpointTensor& tensor) {
+            return tensor.quantized() && floatsOf(tensor.decision.scheme, modelType()) != modelType();
+        });
+        if (wide > 0)
+            warnings.push_back("scales and biases of " + std::to_string(wide) +
+                               " asymmetric layers are in f32, since 16 bits do not hold scale times zero point exactly: "
+                               "MLX computes in f32 from there on; symmetric layers stay in 16 bits");
     }
 
     void addEntries(CheckpointTensor& tensor, const TensorInfo&) const override
     {
         const auto [group, bits, mode] = settingsOf(tensor);
         const int64_t rows = tensor.rows, cols = tensor.cols;
-        const DType model = modelType();
+        const DType type = floatsOf(tensor.decision.scheme, modelType());
         addSlices(tensor, tensor.module + ".weight", DType::U32, {rows, cols * bits / 32}, packWeights);
         if (mode == "mxfp4") {
             addSlices(tensor, tensor.module + ".scales", DType::U8, {rows, cols / 32}, packExponents);
             return;
         }
-        addSlices(tensor, tensor.module + ".scales", model, {rows, cols / group},
-                  [group = group, model](const QuantizedTensor& q) {
-                      return contiguousRows(q, scaleRow(q, group, model), rowScales(q, FileGroups(q, group), model));
+        addSlices(tensor, tensor.module + ".scales", type, {rows, cols / group},
+                  [group = group, type](const QuantizedTensor& q) {
+                      return contiguousRows(q, scaleRow(q, group, type), rowScales(q, FileGroups(q, group), type));
                   });
-        addSlices(tensor, tensor.module + ".biases", model, {rows, cols / group},
-                  [group = group, model](const QuantizedTensor& q) { return packBiases(q, group, model); });
+        addSlices(tensor, tensor.module + ".biases", type, {rows, cols / group},
+                  [group = group, type](const QuantizedTensor& q) { return packBiases(q, group, type); });
     }
 
     /// What most parameters have, then every layer that differs; a layer without scales is not quantized.

@@ -58,6 +58,8 @@ Result<Spelled> spell(const RecipeWeight& weight)
     QL_CHECK(wholeGroups(weight, groupSize));
     said.json = {{"group_size", groupSize}, {"bits", format.bits}, {"mode", mode}};
     said.means.scheme = *means;
+    if (scheme.format == Format::NVFP4)
+        said.lost = "MLX's nvfp4 has no factor for the whole tensor";
     return said;
 }
 

@@ -183,6 +183,8 @@ RecipeKinds RecipeTask::spelled(Result<Spelled> (*spell)(const RecipeWeight&))
             losses.add(weight.tensor->name, wanted + ": becomes " + said->means.scheme->text() + " (" +
                                                 differences(*weight.wish.scheme, *said->means.scheme) + " of " +
                                                 std::string(abilities.engine) + ")");
+        if (!said->lost.empty())
+            losses.add(weight.tensor->name, wanted + ": " + said->lost);
         if (abilities.inputs && said->means.input != weight.wish.input)
             losses.add(weight.tensor->name, wanted + ": inputs become " +
                                                 (said->means.input ? said->means.input->text() : "full precision"));

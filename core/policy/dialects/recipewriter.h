@@ -38,6 +38,7 @@ private:
 struct Spelled {
     OrderedJson json;
     RecipeWish means;
+    std::string lost{}; ///< what schemes do not tell; empty: nothing
 };
 
 /// The different spellings of a task, each once.

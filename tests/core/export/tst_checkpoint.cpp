@@ -9,6 +9,7 @@
 #include "core/io/mappedfile.h"
 #include "core/io/safetensors.h"
 #include "core/io/safetensorswriter.h"
+#include "core/policy/dialects/dialect.h"
 #include "support/testmodels.h"
 
 #include <QDir>
@@ -256,7 +257,7 @@ private Q_SLOTS:
         rows("compressed-tensors", {"int4", "int4,asym", "int8,channel", "int5,group=32", "int7,tensor", "fp8-e4m3",
                                     "fp8-e4m3,tensor", "nvfp4", "mxfp4", "int4,clip=mse,round=stochastic:3"});
         rows("bitsandbytes", {"nf4", "nf4,double", "fp4", "fp4,group=128,double", "nf4,channel", "nf4,group=96,scale=f16", "nf4,group=512,double"});
-        rows("mlx", {"int4,group=64", "int4,group=256", "int8,channel", "int3", "int6,group=32", "mxfp4"});
+        rows("mlx", {"int4,group=64", "int4,asym,group=64", "int8,asym,channel", "int4,group=256", "int8,channel", "int3", "int6,group=32", "mxfp4"});
     }
     void reopenedValuesAreThePromisedOnes()
     {
@@ -280,6 +281,7 @@ private Q_SLOTS:
         row("bf16 scales", "compressed-tensors", "int4,asym,group=32", "bfloat16", llama);
         row("f32 scales", "compressed-tensors", "int8,channel,scale=f32", "float32", llama);
         row("f32 biases", "mlx", "int4,asym,group=32", "float32", llama);
+        row("f32 biases beside bf16", "mlx", "int4,asym,group=32", "bfloat16", llama);
         row("bf16 biases", "mlx", "int3,group=64", "bfloat16", llama);
         row("blocks across rows", "bitsandbytes", "nf4,double", "bfloat16", llama);
         row("transposed for GPTQ", "gptq", "int4,group=32", "float16", gpt2);
@@ -341,8 +343,7 @@ private Q_SLOTS:
         row("bitsandbytes", "nf4,group=96,double", "nf4,group=96", "does not quantize scales");
         row("bitsandbytes", "nf4,group=512", "nf4,group=512", "run on from row to row");
         row("mlx", "int7", "kept", "2, 3, 4, 5, 6 or 8");
-        row("mlx", "int4,asym,group=64", "int4,group=64", "in 16 bits");
-        row("mlx", "nvfp4", "kept", "MXFP4");
+        row("mlx", "nvfp4", "kept", "no factor for the whole tensor");
         row("mlx", "int4,group=16", "kept", "its groups are of 128, 64, 32");
     }
     void whatCannotBeStoredIsNamed()
@@ -358,6 +359,22 @@ private Q_SLOTS:
         QVERIFY2(entry.decision.fallback.find(why.toStdString()) != std::string::npos, entry.decision.fallback.c_str());
         QCOMPARE(entry.decision.asStored ? QString("kept") : QString::fromStdString(entry.decision.scheme.text()), outcome);
         QCOMPARE(refuseFallbacks(plan).error().code, ErrorCode::SchemeConflict);
+    }
+
+    /// What the recipe for MLX says whole, the export writes as asked, and the other way round.
+    void mlxIsAskedAndWrittenAlike()
+    {
+        const auto model = valueOf(Model::open(QL_RESOURCES "/models/loupe-3m"));
+        for (const char* scheme : {"int4,asym,group=64", "int8,asym,group=32", "mxfp4", "nvfp4", "int7,asym,group=32"}) {
+            const Policy policy = policyOf(scheme);
+            const auto plan = valueOf(planExport(*model, valueOf(policy.resolve(*model)), ExportFormat::Mlx));
+            const auto recipe = dialectFromId("mlx")->write(policy, *model);
+            QVERIFY2((recipe.ok() && recipe->lost.empty()) == refuseFallbacks(plan).ok(), scheme);
+        }
+        const auto wide = valueOf(planExport(*model, valueOf(policyOf("int4,asym,group=64").resolve(*model)), ExportFormat::Mlx));
+        QVERIFY(!wide.warnings.empty() && wide.warnings[0].find("28 asymmetric layers are in f32") != std::string::npos);
+        const auto narrow = valueOf(planExport(*model, valueOf(policyOf("int4,group=64").resolve(*model)), ExportFormat::Mlx));
+        QVERIFY(narrow.warnings.empty() && narrow.fileBytes < wide.fileBytes);
     }
 
     /// Every kind of layer somewhere: 8 bits in down_proj, one layer kept, the rest in 4 bits.
