@@ -59,6 +59,7 @@ Result<std::optional<PackedDraft>> recogniseCompressed(const PackedFinder&, cons
 Result<std::optional<PackedDraft>> recogniseScaled(const PackedFinder&, const TensorInfo&); ///< weight, weight_scale
 Result<std::optional<PackedDraft>> recogniseBitsAndBytes(const PackedFinder&, const TensorInfo&);
 Result<std::optional<PackedDraft>> recogniseMlx(const PackedFinder&, const TensorInfo&);
+Result<std::optional<PackedDraft>> recognisePlain(const PackedFinder&, const TensorInfo&); ///< own exports of codes
 Result<std::optional<PackedDraft>> recogniseBlocks(const PackedFinder&, const TensorInfo&); ///< gpt-oss, GGUF NVFP4
 
 /// The name without `suffix`; empty when it does not end so.

@@ -16,7 +16,8 @@ namespace
 {
 
 constexpr Recogniser kRecognisers[] = {recogniseWords,        recogniseCompressed, recogniseScaled,
-                                       recogniseBitsAndBytes, recogniseMlx,        recogniseBlocks};
+                                       recogniseBitsAndBytes, recogniseMlx,        recogniseBlocks,
+                                       recognisePlain};
 
 /// What belongs to the module of a weight without entering its values.
 constexpr std::string_view kBesideWeights[] = {".input_scale",  ".input_zero_point", ".input_global_scale",

@@ -5,6 +5,7 @@
 #include "core/export/exporter.h"
 #include "core/export/svgfigure.h"
 #include "core/io/safetensorswriter.h"
+#include "core/model/packedweight.h"
 #include "core/tensor/floats.h"
 #include "support/testmodels.h"
 
@@ -20,6 +21,19 @@
 using namespace ql;
 
 namespace {
+
+/// Of a stored tensor that belongs to a packed weight; nothing where it has none of that name.
+std::vector<float> storedValues(const Model& model, const TensorInfo& weight, const std::string& name)
+{
+    for (const TensorInfo& part : weight.packed->parts) {
+        if (part.name != name)
+            continue;
+        const auto view = model.storedView(part);
+        std::vector<float> values(size_t(view->count()));
+        return view->readFlat(0, view->count(), values.data()).ok() ? values : std::vector<float>();
+    }
+    return {};
+}
 
 std::vector<float> valuesOf(const Model& model, const std::string& name)
 {
@@ -75,15 +89,17 @@ private Q_SLOTS:
 
         for (const TensorInfo& tensor : model->tensors()) {
             const std::vector<float> expected = valuesOf(*values, tensor.name);
-            if (codes->indexOf(tensor.name) >= 0) { // kept
+            const TensorInfo& written = codes->tensors()[size_t(codes->indexOf(tensor.name))];
+            QVERIFY(expected == valuesOf(*codes, tensor.name));
+            if (!written.packed) { // kept
                 QVERIFY(expected == valuesOf(*model, tensor.name));
-                QVERIFY(expected == valuesOf(*codes, tensor.name));
                 continue;
             }
-            const auto q = valuesOf(*codes, tensor.name + ".codes");
-            const auto s = valuesOf(*codes, tensor.name + ".scales");
-            const bool hasZeros = codes->indexOf(tensor.name + ".zeros") >= 0;
-            const auto z = hasZeros ? valuesOf(*codes, tensor.name + ".zeros") : std::vector<float>(s.size(), 0.f);
+            QCOMPARE(written.packed->scheme.text(), policy.defaultScheme.text());
+            const auto q = storedValues(*codes, written, tensor.name + ".codes");
+            const auto s = storedValues(*codes, written, tensor.name + ".scales");
+            const bool hasZeros = policy.defaultScheme.symmetry == Symmetry::Asymmetric;
+            const auto z = hasZeros ? storedValues(*codes, written, tensor.name + ".zeros") : std::vector<float>(s.size(), 0.f);
             QCOMPARE(q.size(), expected.size());
             const int64_t cols = tensor.cols();
             const int64_t groups = int64_t(s.size()) == 1 ? 0 : int64_t(s.size()) / tensor.rows();
@@ -95,6 +111,58 @@ private Q_SLOTS:
                          qPrintable(QString("%1[%2]").arg(QString::fromStdString(tensor.name)).arg(i)));
             }
         }
+    }
+
+    /// Every kind of format, read back by what its metadata say.
+    void codesReadBackAsTheDequantizedValues_data()
+    {
+        QTest::addColumn<QString>("scheme");
+        for (const char* scheme : {"nf4,double,group=32", "nf4-quantile,group=32", "fp4,group=32", "e2m1,channel", "fp8-e4m3",
+                                   "fp8-e5m2,tensor", "mxfp4", "nvfp4", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "iq4_nl",
+                                   "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_xs",
+                                   "int4,asym,tensor", "int2,range=full,group=16"})
+            QTest::newRow(scheme) << scheme;
+    }
+    void codesReadBackAsTheDequantizedValues()
+    {
+        QFETCH(QString, scheme);
+        const auto model = test::makeModel({{"model.layers.0.mlp.down_proj.weight", test::normalValues(1024, 3), {4, 256},
+                                             TensorRole::MlpDown, 0}});
+        Policy policy;
+        policy.defaultScheme = Scheme::parse(scheme.toStdString()).value();
+        const auto codes = write(*model, policy, ExportFormat::Codes, "codes.safetensors");
+        const auto values = write(*model, policy, ExportFormat::Dequantized, "values.safetensors");
+        QVERIFY(codes && values && codes->tensors()[0].packed);
+        QCOMPARE(codes->tensors()[0].packed->scheme.text(), policy.defaultScheme.text());
+        QVERIFY(valuesOf(*codes, codes->tensors()[0].name) == valuesOf(*values, values->tensors()[0].name));
+    }
+
+    void brokenCodesAreNamed_data()
+    {
+        QTest::addColumn<QString>("scheme");
+        QTest::addColumn<QString>("suffix");
+        QTest::addColumn<int>("groups");
+        QTest::addColumn<QString>("part");
+        QTest::newRow("no scales") << "int4,group=32" << ".other" << 2 << "x.weight.scales is missing";
+        QTest::newRow("too few scales") << "int4,group=32" << ".scales" << 1 << "instead of [4, 2]";
+        QTest::newRow("zeros missing") << "int4,asym,group=32" << ".scales" << 2 << "x.weight.zeros is missing";
+        QTest::newRow("no scheme") << "int99" << ".scales" << 2 << "its scheme";
+        QTest::newRow("scheme without codes") << "f16" << ".scales" << 2 << "its scheme";
+    }
+    void brokenCodesAreNamed()
+    {
+        QFETCH(QString, scheme);
+        QFETCH(QString, suffix);
+        QFETCH(int, groups);
+        QFETCH(QString, part);
+        std::vector<SafetensorsWriter::Entry> entries{{"x.weight.codes", DType::I8, {4, 64}},
+                                                      {"x.weight" + suffix.toStdString(), DType::F32, {4, groups}}};
+        auto writer = SafetensorsWriter::plan(entries, {{"scheme.x.weight", scheme.toStdString()}}).value();
+        QVERIFY(writer.begin(path("broken.safetensors")).ok());
+        QVERIFY(writer.write(std::vector<std::byte>(size_t(writer.dataBytes()))).ok() && writer.finish().ok());
+        const auto opened = Model::open(path("broken.safetensors"));
+        QVERIFY(!opened.ok());
+        QVERIFY2(QString::fromStdString(opened.error().text()).contains(part), opened.error().text().c_str());
     }
 
     void sixteenBitSourcesKeepTheirType()
