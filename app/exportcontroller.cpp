@@ -3,9 +3,11 @@
 #include "app/exportcontroller.h"
 
 #include "app/exportdialog.h"
+#include "app/resources.h"
 #include "core/calibration/importance.h"
 #include "core/calibration/outputerror.h"
 #include "core/export/exportestimate.h"
+#include "core/export/exportnote.h"
 #include "core/io/atomicfile.h"
 
 #include <QDateTime>
@@ -32,8 +34,11 @@ void ExportController::askAndExportModel(const std::shared_ptr<Backend>& backend
     settings.activations = m_session->policy().activations;
     settings.kvCache = m_session->policy().kvCache;
     settings.replace = false;
-    auto* dialog = new ExportDialog(m_session->model(), m_session->decisions(), settings, m_window);
+    auto decisions = attachImportance(*m_session->model(), m_session->decisions(), m_calibration.get());
+    auto* dialog = new ExportDialog(m_session->model(), decisions.ok() ? *decisions : m_session->decisions(), settings, m_window);
     dialog->setAttribute(Qt::WA_DeleteOnClose);
+    if (!decisions.ok())
+        dialog->setObstacle(QString::fromStdString(decisions.error().text()));
     connect(dialog, &ExportDialog::estimateWanted, this,
             [this, dialog, backend](const ExportPlan& plan) { estimate(dialog, plan, backend); });
     connect(dialog, &QDialog::accepted, this, [this, dialog, backend] {
@@ -68,6 +73,7 @@ void ExportController::exportTo(const QString& path, const ExportOptions& option
         [model = m_session->model(), wished = m_session->decisions(), backend, options, pool = m_pool,
          calibration = m_calibration, target = path.toStdString()](const JobControl& job) -> Result<bool> {
             QL_TRY(const auto decisions, resolveCalibrated(*backend, *model, wished, calibration.get(), *pool, job));
+            const ExportNote note(exportNotesFolder(), target, options);
             QL_CHECK(exportModel(*backend, *model, decisions, options, target, job));
             return true;
         },

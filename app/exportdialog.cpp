@@ -220,6 +220,12 @@ bool ExportDialog::refusesFallbacks() const
     return m_refuse->isChecked();
 }
 
+void ExportDialog::setObstacle(const QString& why)
+{
+    m_obstacle = why;
+    refresh();
+}
+
 void ExportDialog::chooseTarget()
 {
     const FormatText& text = textOf(options().format);
@@ -312,7 +318,9 @@ void ExportDialog::showTarget(const ExportPlan& plan)
     const bool occupied = target.exists() && !(target.isDir() && QDir(target.filePath()).isEmpty());
     m_replace->setVisible(occupied);
     const int fallbacks = m_plan->fallbacks();
-    if (m_path->text().isEmpty())
+    if (!m_obstacle.isEmpty())
+        refuse(m_obstacle);
+    else if (m_path->text().isEmpty())
         refuse(tr("Say where to write."));
     else if (available <= plan.fileBytes)
         refuse(tr("There is not enough room at the target."));

@@ -37,6 +37,7 @@ public:
     const ExportPlan* currentPlan() const; ///< null where the format cannot be written
     const PlanModel* table() const { return m_plan; }
     bool refusesFallbacks() const;
+    void setObstacle(const QString& why); ///< why nothing can be written, whatever the options
     /// Seconds that the export of the plan shown will take; nothing: not known, and why.
     void setEstimate(std::optional<double> seconds, const QString& device, const QString& why = {});
 
@@ -76,6 +77,7 @@ private:
     QPlainTextEdit* m_warnings;
     QLabel* m_problem;
     QPushButton* m_write;
+    QString m_obstacle;
 };
 
 } // namespace ql

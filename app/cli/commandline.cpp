@@ -15,7 +15,7 @@ constexpr Verb kVerbs[] = {
     {"stats", "MODEL [--tensor RE] [--bins N] [--json]", "statistics and histograms of weights", runStats},
     {"quantize", "MODEL (--scheme S | --policy F) [--tensor RE] [--calibration C] [--device D] [--out PATH --as FORMAT [--part I/N]] [--json]",
      "errors per tensor, and export when asked", runQuantize},
-    {"plan", "MODEL (--scheme S | --policy F) --as FORMAT [--out PATH] [--json]",
+    {"plan", "MODEL (--scheme S | --policy F) --as FORMAT [--calibration C] [--out PATH] [--json]",
      "what an export would write, how long it takes and whether it fits; writes nothing",
      runPlan},
     {"policy",

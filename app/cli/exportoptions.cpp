@@ -31,7 +31,36 @@ Status readPart(std::string_view text, ExportOptions& options)
     return {};
 }
 
+Error idle(const std::string& why, const std::string& option)
+{
+    return {ErrorCode::InvalidArgument, why, "--" + option};
+}
+
+/// Options that mean nothing to the format; nobody should believe that they had an effect.
+Status refuseIdle(const Options& options, ExportFormat format)
+{
+    const std::string name(exportFormatName(format));
+    if (options.has("gptq-v2") && format != ExportFormat::Gptq)
+        return idle("only gptq has versions, " + name + " has none", "gptq-v2");
+    if (exportsFolder(format))
+        return {};
+    if (options.has("shard-size"))
+        return idle(name + " is one file; only folders have shards", "shard-size");
+    if (options.has("part") && format != ExportFormat::Gguf)
+        return idle(name + " is one file; only folders and gguf are written in parts", "part");
+    return {};
+}
+
 } // namespace
+
+Status refuseExportOptions(const Options& options, std::initializer_list<const char*> names)
+{
+    for (const char* name : names) {
+        if (options.has(name))
+            return idle("says how to export; --as is missing", name);
+    }
+    return {};
+}
 
 void describeExport(Options& options)
 {
@@ -50,6 +79,7 @@ Result<ExportOptions> exportOptionsFrom(const Options& options)
                      (name.empty() ? "missing" : "unknown export format \"" + name + '"') +
                          "; known: " + exportFormatNames(),
                      "--as"};
+    QL_CHECK(refuseIdle(options, *format));
     ExportOptions exported = *format;
     auto shardBytes = parseByteSize(options.text("shard-size"));
     if (!shardBytes.ok())

@@ -7,6 +7,8 @@
 #include "app/cli/table.h"
 #include "app/resources.h"
 #include "core/base/format.h"
+#include "core/calibration/importance.h"
+#include "core/calibration/imports.h"
 #include "core/export/exportestimate.h"
 
 #include <nlohmann/json.hpp>
@@ -94,6 +96,33 @@ void printText(const ExportPlan& plan, const Outlook& outlook, std::ostream& out
     }
 }
 
+struct Work {
+    std::shared_ptr<const Model> model;
+    std::vector<Decision> decisions;
+    ExportPlan plan;
+};
+
+Result<Work> planFrom(const Options& options, Context& context)
+{
+    Work work;
+    QL_TRY(ExportOptions exported, exportOptionsFrom(options));
+    QL_TRY(const Policy policy, policyFrom(options, context));
+    QL_TRY(work.model, Model::open(options.argument(0)));
+    QL_TRY(work.decisions, policy.resolve(*work.model));
+    std::shared_ptr<const Calibration> calibration;
+    if (options.has("calibration")) {
+        const std::string path = options.text("calibration");
+        QL_TRY(calibration, importCalibration(path, *work.model, progressJob(context, "reading " + path)));
+    }
+    QL_TRY(work.decisions, attachImportance(*work.model, std::move(work.decisions), calibration.get()));
+    exported.activations = policy.activations;
+    exported.kvCache = policy.kvCache;
+    QL_TRY(work.plan, planExport(*work.model, work.decisions, exported));
+    if (options.has("no-fallback"))
+        QL_CHECK(refuseFallbacks(work.plan));
+    return work;
+}
+
 } // namespace
 
 int runPlan(const QStringList& arguments, Context& context)
@@ -101,41 +130,26 @@ int runPlan(const QStringList& arguments, Context& context)
     Options options("plan");
     options.positional("MODEL", "file or folder").flag("json", "one JSON document on stdout")
         .value("scheme", "S", "one scheme for every weight matrix").value("policy", "FILE", "a policy file")
+        .value("calibration", "FILE", "for imatrix: calibration, importance matrix or activation dump")
         .value("out", "PATH", "where it would be written, for the room there; here without it", ".")
         .value("device", "D", "auto, cpu, opencl or a device id; for the estimate of time", "auto")
         .flag("no-fallback", "fail where a scheme does not fit its tensor or the format");
     describeExport(options);
     if (const auto code = begin(options, arguments, context))
         return *code;
-    auto exported = exportOptionsFrom(options);
-    if (!exported.ok())
-        return fail(context, exported.error());
-    const auto policy = policyFrom(options, context);
-    if (!policy.ok())
-        return fail(context, policy.error());
-    const auto model = Model::open(options.argument(0));
-    if (!model.ok())
-        return fail(context, model.error());
-    const auto decisions = policy->resolve(**model);
-    if (!decisions.ok())
-        return fail(context, decisions.error());
-    exported->activations = policy->activations;
-    exported->kvCache = policy->kvCache;
-    const auto plan = planExport(**model, *decisions, *exported);
-    if (!plan.ok())
-        return fail(context, plan.error());
-    if (const Status refused = options.has("no-fallback") ? refuseFallbacks(*plan) : Status(); !refused.ok())
-        return fail(context, refused.error());
+    const auto work = planFrom(options, context);
+    if (!work.ok())
+        return fail(context, work.error());
     Backends backends(context.program.toStdString(), kernelCacheFolder());
     const auto device = backends.choose(options.text("device"));
     if (!device.ok())
         return fail(context, device.error());
-    const auto seconds = estimateExport(*device->backend, **model, *decisions, *plan, {context.stop, {}});
+    const auto seconds = estimateExport(*device->backend, *work->model, work->decisions, work->plan, {context.stop, {}});
     if (!seconds.ok())
         return fail(context, seconds.error());
     const std::string target = options.text("out");
     const Outlook outlook{target, freeBytesAt(target), *seconds, device->backend->info().name};
-    options.has("json") ? printJson(*plan, outlook, context.out) : printText(*plan, outlook, context.out);
+    options.has("json") ? printJson(work->plan, outlook, context.out) : printText(work->plan, outlook, context.out);
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "core/base/format.h"
 #include "core/calibration/imports.h"
 #include "core/export/exporter.h"
+#include "core/export/exportnote.h"
 #include "core/io/atomicfile.h"
 
 #include <algorithm>
@@ -70,12 +71,18 @@ struct Export {
 /// Nothing when no export is asked for.
 Result<std::optional<Export>> exportFrom(const Options& options)
 {
-    if (!options.has("out") && !options.has("as"))
+    if (!options.has("out") && !options.has("as")) {
+        QL_CHECK(refuseExportOptions(options, {"shard-size", "part", "gptq-v2", "replace", "no-fallback"}));
         return std::optional<Export>();
+    }
     if (!options.has("out") || !options.has("as"))
         return Error{ErrorCode::InvalidArgument, "--out and --as go together", "quantize"};
     QL_TRY(ExportOptions exported, exportOptionsFrom(options));
     exported.replace = options.has("replace");
+    if (exported.replace && !exportsFolder(exported.format))
+        return Error{ErrorCode::InvalidArgument, "a file of the name is replaced anyway; this is for folders", "--replace"};
+    if (exported.replace && options.has("part"))
+        return Error{ErrorCode::InvalidArgument, "parts gather in one folder and never replace it", "--replace"};
     return std::optional(Export{exported, options.text("out")});
 }
 
@@ -144,33 +151,56 @@ Result<Work> workFrom(const Options& options, Context& context)
     return work;
 }
 
+constexpr size_t kReasonsShown = 8;
+
 /// Says on stderr where the exported file is not quite what was asked for.
 void tellDifferences(const ExportPlan& plan, Context& context)
 {
-    const PlanEntry* first = nullptr;
-    size_t fallbacks = 0;
+    std::vector<std::pair<std::string_view, size_t>> reasons;
     for (const PlanEntry& entry : plan.entries) {
         if (entry.decision.fallback.empty())
             continue;
-        first = first ? first : &entry;
-        ++fallbacks;
+        const std::string_view reason = entry.decision.fallback;
+        const auto known = std::find_if(reasons.begin(), reasons.end(), [&](const auto& row) { return row.first == reason; });
+        known == reasons.end() ? reasons.emplace_back(reason, 1) : *known = {reason, known->second + 1};
     }
     for (const std::string& warning : plan.warnings)
         context.err << "quantloupe-cli: warning: " << warning << '\n';
-    if (first)
-        context.err << "quantloupe-cli: note: " << fallbacks << " tensors are not as asked (plan lists them), first "
-                    << first->tensor << ": " << first->decision.fallback << '\n';
+    for (size_t i = 0; i < std::min(reasons.size(), kReasonsShown); ++i)
+        context.err << "quantloupe-cli: note: " << reasons[i].second << " tensors: " << reasons[i].first << '\n';
+    if (reasons.size() > kReasonsShown)
+        context.err << "quantloupe-cli: note: and " << reasons.size() - kReasonsShown << " more reasons, which plan lists\n";
 }
 
-Status carryOutExport(const Work& work, Backend& backend, Context& context)
+/// The decisions as the file carries them out, so that what is measured is what is written.
+std::vector<Decision> carriedOut(const ExportPlan& plan)
 {
-    QL_TRY(const ExportPlan plan, planExport(*work.model, work.decisions, work.exported->options));
+    std::vector<Decision> decisions;
+    for (const PlanEntry& entry : plan.entries)
+        decisions.push_back(entry.decision);
+    return decisions;
+}
+
+/// Names what was asked for, where the file differs in the type of its scales only.
+void noteChanges(const Work& work, std::vector<TensorReport>& reports)
+{
+    for (TensorReport& report : reports) {
+        const Decision& asked = work.decisions[size_t(work.model->indexOf(report.tensor))];
+        if (report.note.empty() && !asked.asStored && asked.scheme != report.scheme)
+            report.note = "instead of " + asked.scheme.text() + ": the type of scales that the format stores";
+    }
+}
+
+Status carryOutExport(const Work& work, const ExportPlan& plan, Backend& backend, Context& context)
+{
+    const ExportNote note(exportNotesFolder(), work.exported->path, work.exported->options);
     QL_CHECK(exportModel(backend, *work.model, work.decisions, work.exported->options, work.exported->path,
                          progressJob(context, "writing " + work.exported->path)));
     tellDifferences(plan, context);
     if (const ExportOptions& options = work.exported->options; options.part > 0)
-        context.err << "quantloupe-cli: note: part " << options.part << " of " << options.parts
-                    << " is written; whichever ends last puts the checkpoint together\n";
+        context.err << "quantloupe-cli: note: part " << options.part << " of " << options.parts << " is written; "
+                    << (exportsFolder(options.format) ? "whichever ends last puts the checkpoint together\n"
+                                                      : "engines open the first and find the others\n");
     return {};
 }
 
@@ -192,13 +222,19 @@ Result<std::vector<TensorReport>> carryOut(Work& work, Backend& backend, ThreadP
     QL_TRY(work.decisions, resolveCalibrated(backend, model, std::move(work.decisions), work.calibration.get(), pool,
                                               progressJob(context, "clipping by output error"),
                                               work.exported && work.exported->options.part == 0 ? nullptr : &work.selected));
+    ExportPlan plan;
+    if (work.exported) {
+        QL_TRY(plan, planExport(model, work.decisions, work.exported->options));
+    }
+    const std::vector<Decision> carried = work.exported ? carriedOut(plan) : work.decisions;
     QL_TRY(std::vector<TensorReport> reports,
-           measureModel(backend, model, work.decisions, work.selected, {}, progressJob(context, "measuring")));
+           measureModel(backend, model, carried, work.selected, {}, progressJob(context, "measuring")));
+    noteChanges(work, reports);
     if (work.calibration)
-        QL_CHECK(addOutputErrors(backend, model, work.decisions, work.policy.activations, *work.calibration, pool,
+        QL_CHECK(addOutputErrors(backend, model, carried, work.policy.activations, *work.calibration, pool,
                                  progressJob(context, "measuring outputs"), reports));
     if (work.exported)
-        QL_CHECK(carryOutExport(work, backend, context));
+        QL_CHECK(carryOutExport(work, plan, backend, context));
     return reports;
 }
 

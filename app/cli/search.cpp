@@ -117,6 +117,17 @@ Result<std::optional<uint64_t>> targetBytes(const Options& options, double& bits
     return std::optional<uint64_t>();
 }
 
+/// What would let a smaller size fit.
+std::string wayOut(const SensitivityRequest& request)
+{
+    uint64_t bytes = 0;
+    for (const TensorInfo& tensor : request.model->tensors())
+        bytes += tensor.role == TensorRole::Embedding || tensor.role == TensorRole::LmHead ? tensor.bytes : 0;
+    return request.embeddings || bytes == 0
+               ? std::string()
+               : "; " + formatBytes(bytes) + " of it are embeddings and output head, which --embeddings searches too";
+}
+
 struct Target {
     std::optional<uint64_t> bytes;
     double bitsPerWeight = 0;
@@ -140,7 +151,7 @@ Result<SearchFindings> findings(const Options& options, const Target& target, co
     if (!found.ok())
         return Error{found.error().code,
                      found.error().message + ", " + formatSignificant(search.bitsPerWeight(search.problem().smallestBytes()), 4) +
-                         " bits per weight",
+                         " bits per weight" + wayOut(request),
                      request.model->path()};
     const double milliseconds =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/export/exportestimate.h"
 
+#include "core/calibration/importance.h"
 #include "core/compute/analysis.h"
 
 #include <zlib.h>
@@ -30,6 +31,7 @@ private:
 /// What one scheme has to do.
 struct Work {
     int largest = -1; ///< tensor
+    const Decision* decision = nullptr; ///< for it
     uint64_t values = 0;
 };
 
@@ -41,12 +43,13 @@ Scheme withoutCalibration(Scheme scheme)
 }
 
 /// Seconds per value, reading included.
-Result<double> costOf(Backend& backend, const Model& model, int tensor, const Scheme& scheme, bool reconstructs,
+Result<double> costOf(Backend& backend, const Model& model, int tensor, const Decision& decision, bool reconstructs,
                       const JobControl& job)
 {
     QL_TRY(const TensorView view, model.view(tensor));
     const Clock clock;
-    QL_TRY(const TensorView sample, previewSample(view, kSampleValues));
+    QL_TRY(const TensorView sample, previewSample(view.weighted(decision.importance), kSampleValues));
+    const Scheme scheme = weighable(withoutCalibration(decision.scheme), sample);
     if (!scheme.keepsFloat()) {
         QL_TRY(const TensorParameters parameters, backend.prepare(sample, scheme, {job.stop, {}}));
         QL_TRY(const QuantizedTensor quantized, backend.quantizeRows(sample, parameters, 0, sample.rows(), {job.stop, {}}));
@@ -80,15 +83,17 @@ Result<double> estimateExport(Backend& backend, const Model& model, const std::v
             continue;
         Work& work = works[withoutCalibration(planned.scheme)];
         work.values += model.tensors()[i].parameters();
-        if (work.largest < 0 || model.tensors()[i].parameters() > model.tensors()[size_t(work.largest)].parameters())
+        if (work.largest < 0 || model.tensors()[i].parameters() > model.tensors()[size_t(work.largest)].parameters()) {
             work.largest = int(i);
+            work.decision = &planned;
+        }
     }
     double seconds = 2 * double(plan.fileBytes) * checksumCost();
     for (const auto& [scheme, work] : works) {
         if (job.cancelled())
             return cancelledError();
         QL_TRY(const double cost,
-               costOf(backend, model, work.largest, scheme, plan.format == ExportFormat::Dequantized, job));
+               costOf(backend, model, work.largest, *work.decision, plan.format == ExportFormat::Dequantized, job));
         seconds += cost * double(work.values);
     }
     return seconds;

@@ -60,7 +60,7 @@ Result<TensorReport> measureOne(Backend& backend, const Model& model, int index,
     QL_TRY(report.metrics, backend.measure(view, decision.scheme, job));
     if (report.metrics.finite != report.metrics.count) {
         QL_TRY(const TensorStats stats, backend.statistics(view, job));
-        report.note = std::to_string(stats.nans) + " NaN, " + std::to_string(stats.infs) + " Inf, first at index " +
+        report.note += (report.note.empty() ? "" : "; ") + std::to_string(stats.nans) + " NaN, " + std::to_string(stats.infs) + " Inf, first at index " +
                       std::to_string(stats.firstNonFinite) + "; figures over the finite values";
     }
     view.release();

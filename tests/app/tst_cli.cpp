@@ -10,6 +10,7 @@
 #include <QTemporaryDir>
 #include <QTest>
 
+#include <cmath>
 #include <sstream>
 
 using namespace ql;
@@ -192,6 +193,50 @@ private Q_SLOTS:
         QCOMPARE(QDir(folder.path()).entryList(QDir::Files | QDir::Hidden), QStringList("out.safetensors"));
     }
 
+    /// The figures are those of the file, whatever was asked for; comparing the written file with the model says so.
+    void whatIsMeasuredIsWhatIsWritten_data()
+    {
+        QTest::addColumn<QString>("scheme");
+        QTest::addColumn<QString>("as");
+        QTest::addColumn<QString>("written");
+        QTest::addColumn<QString>("says");
+        QTest::newRow("nearest type") << "int4,group=32" << "gguf" << "q4_0" << "28 tensors: q4_0 instead of int4,group=32";
+        QTest::newRow("groups that do not fit") << "int4,group=100" << "gptq" << "int4,group=64" << "28 tensors: int4,group=64 instead of";
+        QTest::newRow("type of scales") << "int4,group=64,scale=f32" << "gptq" << "int4,group=64" << "the type that the format stores";
+        QTest::newRow("kept") << "nf4" << "gptq" << "" << "28 tensors: kept as stored instead of nf4";
+        QTest::newRow("as asked") << "int4,asym,group=64" << "mlx" << "int4,asym,group=64" << "asymmetric";
+        QTest::newRow("codes") << "nf4" << "codes" << "nf4" << "one per byte";
+    }
+    void whatIsMeasuredIsWhatIsWritten()
+    {
+        QFETCH(QString, scheme);
+        QFETCH(QString, as);
+        QFETCH(QString, written);
+        QFETCH(QString, says);
+        QTemporaryDir folder;
+        const QString target = folder.filePath("out.gguf");
+        const Run result = run({"quantize", kModel, "--scheme", scheme, "--tensor", "layers\\.0\\.mlp", "--device", "cpu", "--out",
+                                target, "--as", as, "--json"});
+        QVERIFY2(result.code == 0, result.err.c_str());
+        QVERIFY2(QString::fromStdString(result.err).contains(says), result.err.c_str());
+        const json measured = json::parse(result.out).at("tensors");
+        const Run compared = run({"diff", kModel, target, "--tensor", "layers\\.0\\.mlp", "--json"});
+        QVERIFY2(compared.code == 0, compared.err.c_str());
+        const json found = json::parse(compared.out).at("tensors");
+        QCOMPARE(measured.size(), size_t(3));
+        for (const json& tensor : measured) {
+            if (!written.isEmpty())
+                QCOMPARE(tensor.at("scheme").get<std::string>(), written.toStdString());
+            if (written != scheme)
+                QVERIFY(QString::fromStdString(tensor.at("note").get<std::string>()).contains("instead of " + scheme));
+            const auto same = std::find_if(found.begin(), found.end(),
+                                           [&](const json& other) { return other.at("name") == tensor.at("name"); });
+            QVERIFY(same != found.end());
+            const double error = tensor.at("mse").get<double>();
+            QVERIFY(std::abs(same->at("mse").get<double>() - error) <= 1e-6 * error);
+        }
+    }
+
     void errorsAreOneLineAndHaveTheirCode_data()
     {
         QTest::addColumn<QStringList>("arguments");
@@ -218,6 +263,17 @@ private Q_SLOTS:
         row("unknown export", {"quantize", kModel, "--scheme", "int4", "--out", "x", "--as", "pickle"}, 2, "pickle");
         row("plan without as", {"plan", kModel, "--scheme", "int4"}, 2, "--as");
         row("fallback refused", {"plan", kModel, "--scheme", "int4", "--as", "gguf", "--no-fallback"}, 2, "GGUF has no such type");
+        row("version for another format", {"quantize", kModel, "--scheme", "q4_0", "--out", "x", "--as", "gguf", "--gptq-v2"}, 2,
+            "--gptq-v2: only gptq has versions");
+        row("shards of a file", {"plan", kModel, "--scheme", "int4", "--as", "codes", "--shard-size", "1GB"}, 2, "--shard-size");
+        row("parts of a file", {"quantize", kModel, "--scheme", "int4", "--out", "x", "--as", "dequantized", "--part", "1/2"}, 2,
+            "--part: dequantized is one file");
+        row("replacing a file", {"quantize", kModel, "--scheme", "int4", "--out", "x", "--as", "codes", "--replace"}, 2, "--replace");
+        row("replacing by parts", {"quantize", kModel, "--scheme", "int4", "--out", "x", "--as", "gptq", "--part", "1/2", "--replace"},
+            2, "--replace");
+        row("parts of nothing", {"quantize", kModel, "--scheme", "int4", "--part", "1/2"}, 2, "--as is missing");
+        row("nothing to refuse", {"quantize", kModel, "--scheme", "int4", "--no-fallback"}, 2, "--as is missing");
+        row("plan without a calibration", {"plan", kModel, "--scheme", "q4_k,imatrix", "--as", "gguf"}, 2, "calibration");
         row("fallback refused before writing", {"quantize", kModel, "--scheme", "nf4", "--device", "cpu", "--out", "/proc/nowhere/x.gguf",
                                                 "--as", "gguf", "--no-fallback"}, 2, "GGUF has no such type");
         row("unknown device", {"quantize", kModel, "--scheme", "int4", "--device", "opencl:7:7"}, 4, "opencl:7:7");

@@ -63,7 +63,8 @@ private Q_SLOTS:
     {
         const Run result = run(quantize("int4,group=64", {"--calibration", m_calibration, "--json"}));
         QVERIFY2(result.code == 0, result.err.c_str());
-        for (const json& tensor : json::parse(result.out).at("tensors")) {
+        const json measured = json::parse(result.out).at("tensors");
+        for (const json& tensor : measured) {
             const double error = tensor.at("output_rel_error").get<double>();
             QVERIFY(error > 0.01 && error < 1);
             QVERIFY(std::abs(tensor.at("output_sqnr_db").get<double>() + 20 * std::log10(error)) < 1e-6);
@@ -103,6 +104,32 @@ private Q_SLOTS:
                                         {"--calibration", m_calibration, "--out", target, "--as", "dequantized"}));
         QVERIFY2(result.code == 0, result.err.c_str());
         QCOMPARE(run({"inspect", target}).code, 0);
+    }
+
+    void aPlanWithACalibrationKnowsWhatIsWeighed()
+    {
+        const QStringList plan{"plan", kModel, "--scheme", "q4_k,imatrix", "--as", "gguf", "--device", "cpu", "--json"};
+        const Run result = run(plan + QStringList{"--calibration", m_calibration});
+        QVERIFY2(result.code == 0, result.err.c_str());
+        const json weighed = json::parse(result.out).at("tensors");
+        for (const json& tensor : weighed)
+            QVERIFY(tensor.at("scheme") != "q4_k" && !tensor.contains("fallback"));
+        // One that knows a single layer.
+        const auto model = Model::open(kModel.toStdString()).value();
+        const QString narrow = m_folder.filePath("narrow.safetensors");
+        test::SampleInput input;
+        input.channels = 256;
+        const Calibration one(CalibrationSource::of("forward pass", *model),
+                              {test::sampleInput(input, {"model.layers.0.mlp.up_proj.weight"}, 0)});
+        QVERIFY(one.save(narrow.toStdString()).ok());
+        const Run partly = run(plan + QStringList{"--calibration", narrow});
+        QVERIFY2(partly.code == 0, partly.err.c_str());
+        int fallbacks = 0;
+        const json rows = json::parse(partly.out).at("tensors");
+        for (const json& tensor : rows)
+            fallbacks += tensor.value("fallback", std::string()).find("does not know") != std::string::npos;
+        QCOMPARE(fallbacks, 27);
+        QCOMPARE(run(plan + QStringList{"--calibration", narrow, "--no-fallback"}).code, 2);
     }
 
     void activationsOfThePolicyCount()

@@ -142,6 +142,8 @@ private Q_SLOTS:
         QTest::newRow("bits below zero") << QStringList{"--target-bpw", "-4"} << QByteArray("above 0");
         QTest::newRow("no size") << QStringList{"--target-size", "1.5X"} << QByteArray("\"1.5X\" is no size");
         QTest::newRow("too small") << QStringList{"--target-size", "1MB"} << QByteArray("smallest possible size is");
+        QTest::newRow("too small with embeddings")
+            << QStringList{"--target-size", "1MB"} << QByteArray("which --embeddings searches too");
         QTest::newRow("unknown measure") << QStringList{"--target-bpw", "5", "--measure", "luck"} << QByteArray("\"luck\"");
         QTest::newRow("no calibration") << QStringList{"--target-bpw", "5", "--measure", "output"}
                                         << QByteArray("need a calibration");
