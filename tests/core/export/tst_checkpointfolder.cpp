@@ -170,6 +170,43 @@ private Q_SLOTS:
         QVERIFY(contentOf(path) == whole);
     }
 
+    /// Parts of a model: engines, and this program, open the first and find the others.
+    void partsAreASplitModel()
+    {
+        const auto model = test::runnableLlama();
+        const std::string folder = newPath(), target = folder + "/split.gguf";
+        fs::create_directory(folder);
+        ExportOptions options = ExportFormat::Gguf;
+        QVERIFY(exportModel(m_backend, *model, m_decisions, options, folder + "/whole.gguf", {}).ok());
+        const auto whole = valueOf(Model::open(folder + "/whole.gguf"));
+        options.parts = 3;
+        const auto plan = valueOf(planExport(*model, m_decisions, options));
+        uint64_t bytes = 0;
+        for (const int part : {3, 1, 2}) {
+            options.part = part;
+            QVERIFY(exportModel(m_backend, *model, m_decisions, options, target, {}).ok());
+            bytes += fs::file_size(folder + "/split-0000" + std::to_string(part) + "-of-00003.gguf");
+            const auto own = std::count_if(plan.entries.begin(), plan.entries.end(), [&](const auto& entry) { return entry.part == part; });
+            QVERIFY(own > 0 && own < 20);
+        }
+        QCOMPARE(bytes, plan.fileBytes);
+        const auto split = valueOf(Model::open(folder + "/split-00001-of-00003.gguf"));
+        QCOMPARE(split->tensors().size(), whole->tensors().size());
+        for (const TensorInfo& tensor : whole->tensors()) {
+            const auto a = valueOf(whole->view(whole->indexOf(tensor.name))), b = valueOf(split->view(split->indexOf(tensor.name)));
+            std::vector<float> x(size_t(a.count())), y(x.size());
+            QVERIFY(a.readRows(0, a.rows(), x.data()).ok() && b.readRows(0, b.rows(), y.data()).ok());
+            QVERIFY2(x == y, tensor.name.c_str());
+        }
+        QVERIFY(split->metadata().at("general.architecture") == whole->metadata().at("general.architecture"));
+        options.parts = 40; // more than there are tensors
+        QCOMPARE(planExport(*model, m_decisions, options).error().code, ErrorCode::InvalidArgument);
+        options.parts = 3;
+        options.part = 0;
+        options.merge = true;
+        QCOMPARE(exportModel(m_backend, *model, m_decisions, options, target, {}).error().code, ErrorCode::InvalidArgument);
+    }
+
     void singleFilesHaveNoParts()
     {
         ExportOptions options = part(1, 2);

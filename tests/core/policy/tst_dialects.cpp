@@ -260,19 +260,6 @@ private Q_SLOTS:
             QVERIFY2(says(part), part);
     }
 
-    void whatAnEngineLacksBecomesTheNearest()
-    {
-        const auto lost = [&](const char* dialect, const char* scheme) {
-            const auto written = dialectFromId(dialect)->write(uniform(scheme), *m_loupe);
-            return written.ok() && !written->lost.empty() ? written->lost[0] : std::string();
-        };
-        QVERIFY2(lost("llama.cpp", "int4").find("int4: becomes q4_k") != std::string::npos, lost("llama.cpp", "int4").c_str());
-        QVERIFY(lost("llama.cpp", "int4,group=32").find("becomes q4_0") != std::string::npos);
-        QVERIFY(lost("llama.cpp-args", "nf4").find("becomes iq4_nl") != std::string::npos);
-        QVERIFY(lost("mlx", "nvfp4").find("no factor for the whole tensor") != std::string::npos);
-        QVERIFY(lost("mlx", "int4,group=64").find("becomes int4,asym,group=64") != std::string::npos);
-    }
-
     void recipesMeanWhatTheirEnginesDo_data()
     {
         QTest::addColumn<QByteArray>("dialect");

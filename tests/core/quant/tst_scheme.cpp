@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Scheme texts, their errors, the scheme table and storage sizes.
 #include "core/quant/clip.h"
+#include "core/quant/nearestggml.h"
 #include "core/quant/schemetable.h"
 #include "support/testtensors.h"
 
@@ -228,6 +229,21 @@ private Q_SLOTS:
         QVERIFY(!applicable(*Scheme::parse("nvfp4"), 1, 40).ok());
         QVERIFY(applicable(*Scheme::parse("int4"), 4, 65).ok());
         QVERIFY(applicable(*Scheme::parse("f32"), 1, 1).ok());
+    }
+
+    void nearestTypesFitTheRow()
+    {
+        const auto nearest = [](const char* scheme, int64_t cols) {
+            const auto found = nearestGgml(*Scheme::parse(scheme), 8, cols);
+            return found ? found->text() : std::string("none");
+        };
+        QCOMPARE(nearest("int4", 512), std::string("q4_k"));
+        QCOMPARE(nearest("int4", 96), std::string("q4_0"));
+        QCOMPARE(nearest("int4,asym", 96), std::string("q4_1"));
+        QCOMPARE(nearest("int6", 96), std::string("q8_0"));
+        QCOMPARE(nearest("int4", 48), std::string("none"));
+        QCOMPARE(nearest("q4_0", 64), std::string("none")); // it is one
+        QCOMPARE(nearest("f16", 64), std::string("none"));
     }
 };
 
