@@ -98,7 +98,8 @@ Result<std::vector<Decision>> Policy::resolve(const Model& model) const
             decisions.push_back(checked(std::move(decision), tensor));
             continue;
         }
-        if (const int rule = matcher.find(tensor); rule >= 0) {
+        QL_TRY(const int rule, matcher.find(tensor));
+        if (rule >= 0) {
             const Rule& found = rules[size_t(rule)];
             decision.scheme = found.scheme;
             decision.source = Decision::Source::Rule;

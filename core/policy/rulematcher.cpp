@@ -14,7 +14,7 @@ constexpr size_t kLongestPattern = 1024;
 
 } // namespace
 
-/// With limits, so that a hostile pattern ends as "no match" instead of hanging.
+/// With a limit of steps, so that a hostile pattern ends in an error instead of hanging.
 Result<std::shared_ptr<const QRegularExpression>> RuleMatcher::compile(const std::string& pattern,
                                                                        const std::string& where)
 {
@@ -42,25 +42,32 @@ bool RuleMatcher::Entry::fits(const TensorInfo& tensor) const
     return shape.any() || shape.matches(tensor.rows(), tensor.cols());
 }
 
-std::vector<int> RuleMatcher::search(const TensorInfo& tensor, size_t most) const
+Result<std::vector<int>> RuleMatcher::search(const TensorInfo& tensor, size_t most) const
 {
     const QString name = QString::fromStdString(tensor.name);
     std::vector<int> found;
     for (size_t i = 0; i < m_entries.size() && found.size() < most; ++i) {
         const Entry& entry = m_entries[i];
-        if (entry.fits(tensor) && (!entry.pattern || entry.pattern->match(name).hasMatch()))
+        if (!entry.fits(tensor))
+            continue;
+        const QRegularExpressionMatch match = entry.pattern ? entry.pattern->match(name) : QRegularExpressionMatch();
+        if (entry.pattern && !match.isValid())
+            return Error{ErrorCode::PolicyBadRule,
+                         "the pattern takes too many steps on " + tensor.name + "; write it without nested repetitions",
+                         m_kind + " " + std::to_string(i + 1)};
+        if (!entry.pattern || match.hasMatch())
             found.push_back(int(i));
     }
     return found;
 }
 
-int RuleMatcher::find(const TensorInfo& tensor) const
+Result<int> RuleMatcher::find(const TensorInfo& tensor) const
 {
-    const std::vector<int> found = search(tensor, 1);
+    QL_TRY(const std::vector<int> found, search(tensor, 1));
     return found.empty() ? -1 : found.front();
 }
 
-std::vector<int> RuleMatcher::findAll(const TensorInfo& tensor) const
+Result<std::vector<int>> RuleMatcher::findAll(const TensorInfo& tensor) const
 {
     return search(tensor, m_entries.size());
 }

@@ -23,6 +23,7 @@ public:
     static Result<RuleMatcher> create(const std::vector<Rule>& rules, const std::string& kind)
     {
         RuleMatcher matcher;
+        matcher.m_kind = kind;
         for (const Rule& rule : rules) {
             Entry entry{{}, rule.roles, rule.firstLayer, rule.lastLayer, {}};
             if constexpr (requires { rule.shape; })
@@ -36,9 +37,9 @@ public:
         return matcher;
     }
 
-    /// Index of the first rule that matches; -1 when none does.
-    int find(const TensorInfo& tensor) const;
-    std::vector<int> findAll(const TensorInfo& tensor) const; ///< ascending
+    /// Index of the first rule that matches; -1 when none does. PolicyBadRule when a pattern gives up on the name.
+    Result<int> find(const TensorInfo& tensor) const;
+    Result<std::vector<int>> findAll(const TensorInfo& tensor) const; ///< ascending
 
 private:
     struct Entry {
@@ -48,10 +49,11 @@ private:
         ShapePattern shape;
         bool fits(const TensorInfo& tensor) const; ///< all but the name
     };
-    std::vector<int> search(const TensorInfo& tensor, size_t most) const;
+    Result<std::vector<int>> search(const TensorInfo& tensor, size_t most) const;
     static Result<std::shared_ptr<const QRegularExpression>> compile(const std::string& pattern,
                                                                      const std::string& where);
 
+    std::string m_kind;
     std::vector<Entry> m_entries;
 };
 

@@ -15,9 +15,12 @@ Result<std::vector<std::optional<ActivationScheme>>> ActivationPolicy::resolve(c
     schemes.reserve(model.tensors().size());
     for (const TensorInfo& tensor : model.tensors()) {
         std::optional<ActivationScheme> scheme;
-        if (const auto own = tensors.find(tensor.name); own != tensors.end())
-            scheme = own->second;
-        else if (const int rule = tensor.isMatrix() ? matcher.find(tensor) : -1; rule >= 0)
+        if (const auto own = tensors.find(tensor.name); own != tensors.end()) {
+            schemes.push_back(own->second);
+            continue;
+        }
+        QL_TRY(const int rule, tensor.isMatrix() ? matcher.find(tensor) : Result<int>(-1));
+        if (rule >= 0)
             scheme = rules[size_t(rule)].scheme;
         else if (tensor.isMatrix() && tensor.layer >= 0 && isLinear(tensor.role))
             scheme = defaultScheme;

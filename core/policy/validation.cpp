@@ -8,7 +8,9 @@
 #include "core/quant/schemetable.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <tuple>
 
 namespace ql {
 namespace {
@@ -18,10 +20,24 @@ std::string countText(size_t count, const std::string& first)
     return count == 1 ? "tensor " + first : std::to_string(count) + " tensors, the first " + first;
 }
 
-bool sameConditions(const Rule& a, const Rule& b)
+/// For each rule the first of those before it that has the same conditions and another scheme; -1 for none.
+std::vector<int> contradicted(const Policy& policy)
 {
-    return a.match == b.match && a.roles == b.roles && a.firstLayer == b.firstLayer && a.lastLayer == b.lastLayer &&
-           a.shape == b.shape;
+    std::map<std::tuple<std::string, std::string, int, int, std::string>, int> seen;
+    std::vector<int> earlier;
+    for (const Rule& rule : policy.rules) {
+        const auto [at, fresh] = seen.try_emplace(
+            {rule.match, rolesText(rule.roles), rule.firstLayer, rule.lastLayer, rule.shape.text()}, int(earlier.size()));
+        const bool apart = !fresh && policy.rules[size_t(at->second)].scheme.normalized() != rule.scheme.normalized();
+        earlier.push_back(apart ? at->second : -1);
+    }
+    return earlier;
+}
+
+std::string contradictionText(const Policy& policy, int rule, int earlier)
+{
+    return "(" + policy.rules[size_t(rule)].scheme.text() + ") contradicts rule " + std::to_string(earlier + 1) + " (" +
+           policy.rules[size_t(earlier)].scheme.text() + "), which has the same conditions and comes first";
 }
 
 std::string rulesNumbered(const std::vector<int>& rules)
@@ -90,15 +106,14 @@ private:
     void checkUses()
     {
         const auto uses = ruleUses(m_policy, m_model);
-        for (int i = 0; uses.ok() && i < int(uses->size()); ++i) {
+        if (!uses.ok())
+            return addGivenUp(uses.error());
+        const std::vector<int> earlier = contradicted(m_policy);
+        for (int i = 0; i < int(uses->size()); ++i) {
             const Rule& rule = m_policy.rules[size_t(i)];
             const RuleUse& use = (*uses)[size_t(i)];
-            const auto same = std::find_if(m_policy.rules.begin(), m_policy.rules.begin() + i,
-                                           [&](const Rule& earlier) { return sameConditions(earlier, rule); });
-            if (same != m_policy.rules.begin() + i && same->scheme.normalized() != rule.scheme.normalized())
-                add(Finding::Error, i, numbered(i) + " (" + rule.scheme.text() + ") contradicts " +
-                                           numbered(int(same - m_policy.rules.begin())) + " (" + same->scheme.text() +
-                                           "), which has the same conditions and comes first");
+            if (earlier[size_t(i)] >= 0)
+                add(Finding::Error, i, numbered(i) + " " + contradictionText(m_policy, i, earlier[size_t(i)]));
             else if (rule.firstLayer >= m_model.layerCount())
                 add(Finding::Warning, i, numbered(i) + " begins at block " + std::to_string(rule.firstLayer) +
                                              ", but the model's last block is " + std::to_string(m_model.layerCount() - 1));
@@ -107,6 +122,15 @@ private:
             else if (use.shadowed())
                 add(Finding::Warning, i, numbered(i) + " decides nothing: shadowed by " + takersText(use));
         }
+    }
+
+    /// A pattern that could not be matched to its end.
+    void addGivenUp(const Error& error)
+    {
+        int rule = 0;
+        while (rule < int(m_policy.rules.size()) && numbered(rule) != error.where)
+            ++rule;
+        add(Finding::Error, rule < int(m_policy.rules.size()) ? rule : -1, error.text());
     }
 
     void checkNames()
@@ -208,6 +232,17 @@ std::string_view severityName(Finding::Severity severity)
     return kNames[severity];
 }
 
+Status checkContradictions(const Policy& policy)
+{
+    const std::vector<int> earlier = contradicted(policy);
+    for (int i = 0; i < int(earlier.size()); ++i) {
+        if (earlier[size_t(i)] >= 0)
+            return Error{ErrorCode::PolicyBadRule, contradictionText(policy, i, earlier[size_t(i)]),
+                         "rule " + std::to_string(i + 1)};
+    }
+    return {};
+}
+
 std::vector<Finding> validate(const Policy& policy, const Model& model)
 {
     return Validator(policy, model).run();
@@ -221,7 +256,8 @@ Result<std::vector<RuleUse>> ruleUses(const Policy& policy, const Model& model)
     for (size_t i = 0; i < model.tensors().size(); ++i) {
         const bool overridden = policy.tensors.contains(model.tensors()[i].name);
         int first = -1;
-        for (const int rule : matcher.findAll(model.tensors()[i])) {
+        QL_TRY(const std::vector<int> found, matcher.findAll(model.tensors()[i]));
+        for (const int rule : found) {
             RuleUse& use = uses[size_t(rule)];
             use.matches.push_back(int(i));
             if (overridden)
@@ -243,7 +279,8 @@ Result<std::vector<int>> matchingTensors(const Rule& rule, const Model& model)
     QL_TRY(const RuleMatcher matcher, RuleMatcher::create(std::vector<Rule>{rule}, "rule"));
     std::vector<int> tensors;
     for (size_t i = 0; i < model.tensors().size(); ++i) {
-        if (matcher.find(model.tensors()[i]) == 0)
+        QL_TRY(const int found, matcher.find(model.tensors()[i]));
+        if (found == 0)
             tensors.push_back(int(i));
     }
     return tensors;

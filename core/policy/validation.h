@@ -17,6 +17,9 @@ struct Finding {
 };
 std::string_view severityName(Finding::Severity severity); ///< "error", "warning", "note"
 
+/// PolicyBadRule for a rule that gives another scheme to what an earlier rule with the same conditions takes, naming both.
+Status checkContradictions(const Policy& policy);
+
 /// Errors first, then warnings and notes, each in the order of the rules.
 std::vector<Finding> validate(const Policy& policy, const Model& model);
 

@@ -171,6 +171,14 @@ Result<std::vector<const RecipeNode*>> RecipeFields::texts(std::string_view key)
     return list;
 }
 
+Result<std::vector<const RecipeNode*>> RecipeFields::textOrTexts(std::string_view key)
+{
+    const RecipeNode* node = find(key);
+    if (node && node->kind == Kind::Text && !node->text.empty())
+        return std::vector<const RecipeNode*>{node};
+    return texts(key);
+}
+
 void RecipeFields::known(std::initializer_list<std::string_view> keys)
 {
     m_used.insert(keys.begin(), keys.end());

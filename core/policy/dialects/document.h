@@ -61,6 +61,7 @@ public:
     Result<std::optional<bool>> boolean(std::string_view key);
     Result<std::optional<int>> integer(std::string_view key);
     Result<std::vector<const RecipeNode*>> texts(std::string_view key); ///< a list of texts
+    Result<std::vector<const RecipeNode*>> textOrTexts(std::string_view key); ///< or a single one
     /// Keys that are known and change nothing here.
     void known(std::initializer_list<std::string_view> keys);
     /// What the dialect knows and this program does not do; named in a warning when present.

@@ -73,7 +73,7 @@ PatternShape shapeOf(const std::string& pattern)
 } // namespace
 
 PolicyBuilder::PolicyBuilder(const RecipeText& recipe, RecipeNames names)
-    : m_recipe(recipe), m_kind(names), m_keep(keepScheme(recipe.model))
+    : m_recipe(recipe), m_kind(names), m_roles(rolesOfWeights(names)), m_keep(keepScheme(recipe.model))
 {
     m_policy.defaultScheme = m_keep;
 }
@@ -117,7 +117,7 @@ Status PolicyBuilder::addPattern(const std::string& pattern, const RecipeWish& w
     QL_CHECK(remember(m_patterns, pattern, wish, line));
     if (repeated)
         return {};
-    Rule rule{m_kind == RecipeNames::Modules ? onTensorNames(pattern) : pattern, rolesOfWeights(m_kind), -1, -1,
+    Rule rule{m_kind == RecipeNames::Modules ? onTensorNames(pattern) : pattern, m_roles, -1, -1,
               schemeOf(wish), ""};
     if (const auto compiled = RuleMatcher::create(std::vector<Rule>{rule}, "pattern"); !compiled.ok())
         return recipeError(m_recipe, line, ErrorCode::PolicyBadRule, compiled.error().message);
@@ -150,8 +150,10 @@ Status PolicyBuilder::dropNeedlessRoles()
         bare.roles.clear();
         QL_TRY(const RuleMatcher both, RuleMatcher::create(std::vector<Rule>{m_policy.rules[i], bare}, "rule"));
         bool needless = true;
-        for (const TensorInfo& tensor : m_recipe.model->tensors())
-            needless = needless && both.find(tensor) != 1;
+        for (const TensorInfo& tensor : m_recipe.model->tensors()) {
+            QL_TRY(const int rule, both.find(tensor));
+            needless = needless && rule != 1;
+        }
         if (needless)
             m_policy.rules[i].roles = m_policy.activations.rules[i].roles = {};
     }
@@ -176,7 +178,7 @@ Status PolicyBuilder::translateNames()
         TensorInfo renamed = tensor;
         renamed.name = *name;
         const auto own = m_policy.tensors.find(*name);
-        const int rule = own == m_policy.tensors.end() ? matcher.find(renamed) : -1;
+        QL_TRY(const int rule, own == m_policy.tensors.end() ? matcher.find(renamed) : Result<int>(-1));
         if (own != m_policy.tensors.end()) {
             result.tensors[tensor.name] = own->second;
             result.activations.tensors[tensor.name] = m_policy.activations.tensors[*name];
@@ -193,10 +195,9 @@ Result<Policy> PolicyBuilder::finish()
 {
     if (m_recipe.model) {
         const bool gguf = m_recipe.model->format() == ModelFormat::Gguf;
-        if (gguf == (m_kind == RecipeNames::Modules))
-            QL_CHECK(translateNames());
-        else
-            QL_CHECK(dropNeedlessRoles());
+        const bool foreign = gguf == (m_kind == RecipeNames::Modules);
+        if (const Status fitted = foreign ? translateNames() : dropNeedlessRoles(); !fitted.ok())
+            return recipeError(m_recipe, 0, fitted.error().code, fitted.error().message);
         m_policy.modelFingerprint = m_recipe.model->fingerprint();
     }
     if (!m_inputs)

@@ -26,6 +26,8 @@ class PolicyBuilder
 public:
     PolicyBuilder(const RecipeText& recipe, RecipeNames names);
 
+    /// From here on patterns do not mean weights with this role: the engine leaves them alone.
+    void leaveAlone(TensorRole role) { std::erase(m_roles, role); }
     /// For linear layers inside the blocks that nothing else names.
     void setDefault(const RecipeWish& wish);
     /// For every weight with one of these roles, after all that was added before.
@@ -53,6 +55,7 @@ private:
 
     const RecipeText& m_recipe;
     RecipeNames m_kind;
+    std::vector<TensorRole> m_roles; ///< that a pattern can mean
     Policy m_policy;
     Scheme m_keep; ///< what "not quantized" means on this model
     bool m_inputs = false;

@@ -4,6 +4,7 @@
 #include "core/base/utf8.h"
 #include "core/policy/dialects/quantargs.h"
 #include "core/policy/rulematcher.h"
+#include "core/quant/schemetable.h"
 
 #include <array>
 #include <cctype>
@@ -196,7 +197,9 @@ struct Group {
 Result<Group> readGroup(const RecipeText& recipe, const std::string& name, const RecipeNode& node)
 {
     Group group;
-    if (node.kind == RecipeNode::Kind::List) { // a preset's name with its targets
+    if (node.kind == RecipeNode::Kind::List || node.kind == RecipeNode::Kind::Text) { // a preset's name with its targets
+        if (node.kind == RecipeNode::Kind::Text)
+            group.targets.push_back(&node);
         for (const RecipeNode& item : node.items)
             group.targets.push_back(&item);
         QL_TRY(group.wish, presetWish(recipe, name, node.line));
@@ -231,6 +234,12 @@ std::vector<TensorRole> rolesOfClass(const std::string& name)
     return name == "Embedding" ? std::vector{TensorRole::Embedding} : std::vector<TensorRole>();
 }
 
+/// Module names have dots or are all lower case.
+bool looksLikeAClass(const std::string& name)
+{
+    return name.find('.') == std::string::npos && std::isupper(static_cast<unsigned char>(name[0]));
+}
+
 /// "ignore" comes before everything, exact names before patterns, patterns before classes.
 Status addAll(const RecipeText& recipe, const std::vector<const RecipeNode*>& ignore, const std::vector<Group>& groups,
               PolicyBuilder& builder)
@@ -254,11 +263,13 @@ Status addAll(const RecipeText& recipe, const std::vector<const RecipeNode*>& ig
             TensorInfo module;
             module.name = target->text;
             const bool exact = !target->text.starts_with("re:") && rolesOfClass(target->text).empty();
-            const bool shadowed = exact && (matcher.find(module) >= 0 ||
-                                            std::any_of(ignore.begin(), ignore.end(), [&](const RecipeNode* item) {
-                                                return item->text == target->text;
-                                            }));
-            if (exact && !shadowed)
+            QL_TRY(const int ignoring, exact ? matcher.find(module) : Result<int>(-1));
+            const bool shadowed = ignoring >= 0 || std::any_of(ignore.begin(), ignore.end(), [&](const RecipeNode* item) {
+                                      return item->text == target->text;
+                                  });
+            if (exact && looksLikeAClass(target->text))
+                warn(recipe, target->line, "class \"" + printable(target->text) + "\" is not known here; Linear and Embedding are");
+            else if (exact && !shadowed)
                 QL_CHECK(builder.addName(target->text, group.wish, target->line));
             else if (target->text.starts_with("re:"))
                 QL_CHECK(builder.addPattern("^(?:" + target->text.substr(3) + ")", group.wish, target->line));
@@ -307,12 +318,25 @@ Status readKvCache(const RecipeText& recipe, const RecipeNode& node, PolicyBuild
     return {};
 }
 
+/// Whether a modifier asks for limits of the least squared error for all of its weights.
+Result<bool> observesMse(RecipeFields& fields)
+{
+    QL_TRY(std::optional<std::string> observer, fields.text("weight_observer"));
+    if (const RecipeNode* several = fields.find("observer"); several && several->find("weights"))
+        observer = several->find("weights")->text;
+    std::string name = observer.value_or("");
+    for (char& c : name)
+        c = char(std::tolower(static_cast<unsigned char>(c)));
+    return name.find("mse") != std::string::npos;
+}
+
 } // namespace
 
 Status readGroups(RecipeFields& fields, const RecipeText& recipe, PolicyBuilder& builder)
 {
     QL_TRY(const auto ignore, fields.texts("ignore"));
-    QL_TRY(const auto targets, fields.texts("targets"));
+    QL_TRY(const auto targets, fields.textOrTexts("targets"));
+    QL_TRY(const bool mse, observesMse(fields));
     std::vector<Group> groups;
     const RecipeNode* preset = fields.find("scheme");
     const RecipeNode* config = fields.find("config_groups");
@@ -332,6 +356,10 @@ Status readGroups(RecipeFields& fields, const RecipeText& recipe, PolicyBuilder&
             QL_TRY(Group group, readGroup(recipe, name, node));
             groups.push_back(std::move(group));
         }
+    }
+    for (Group& group : groups) {
+        if (mse && group.wish.scheme && traits(group.wish.scheme->format).choosesGranularity)
+            group.wish.scheme->clip = ClipMethod::Mse;
     }
     QL_CHECK(addAll(recipe, ignore, groups, builder));
     if (const RecipeNode* cache = fields.find("kv_cache_scheme"))

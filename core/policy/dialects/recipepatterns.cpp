@@ -188,7 +188,10 @@ std::optional<std::vector<RecipePattern>> ownPatterns(const RecipeTask& task, co
             continue;
         TensorInfo named = *task.weights[i].tensor;
         named.name = task.weights[i].name;
-        const int rule = matcher->find(named);
+        const auto found = matcher->find(named);
+        if (!found.ok())
+            return std::nullopt;
+        const int rule = *found;
         if (rule < 0 && kinds.kindOf[i] != kinds.base)
             return std::nullopt;
         if (rule >= 0 && kindOfRule[size_t(rule)].value_or(kinds.kindOf[i]) != kinds.kindOf[i])

@@ -206,8 +206,14 @@ private Q_SLOTS:
     void hostilePatternsEnd()
     {
         Policy policy;
-        policy.rules = {{"(([a-z.0-9_]+)*)*!", {}, -1, -1, scheme("int8"), ""}};
-        QVERIFY(policy.resolve(*m_model).ok());
+        policy.rules = {{"fine", {}, -1, -1, scheme("int4"), ""}, {"(([a-z.0-9_]+)*)*[^a-z]$", {}, -1, -1, scheme("int8"), ""}};
+        const auto decisions = policy.resolve(*m_model);
+        QVERIFY(!decisions.ok());
+        QCOMPARE(decisions.error().code, ErrorCode::PolicyBadRule);
+        QVERIFY2(text(decisions.error()).contains("rule 2: the pattern takes too many steps on"), qPrintable(text(decisions.error())));
+        policy.rules.clear();
+        policy.activations.rules = {{"(([a-z.0-9_]+)*)*[^a-z]$", {}, -1, -1, std::nullopt, ""}};
+        QVERIFY(!policy.activations.resolve(*m_model).ok());
     }
 
     void savedFilesNameThemselvesInErrors()

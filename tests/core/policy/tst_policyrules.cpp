@@ -158,6 +158,8 @@ private Q_SLOTS:
         row("block that is not there", rules({{"", {}, 7, 9, scheme("int8,channel"), "", {}}}), Finding::Warning, 0,
             "rule 1 begins at block 7, but the model's last block is 1");
         row("broken pattern", rules({named("fine", "int8"), named("q(", "int8")}), Finding::Error, 1, "rule 2: bad regular expression");
+        row("hostile pattern", rules({named("fine", "int8"), named("(([a-z.0-9_]+)*)*[^a-z]$", "int8")}), Finding::Error, 1,
+            "rule 2: the pattern takes too many steps on");
         row("group", rules({named("o_proj", "int8,group=24")}), Finding::Warning, 0,
             "2 tensors, the first model.layers.0.self_attn.o_proj.weight: groups of 24 do not divide 32 columns");
         row("block", rules({named("down_proj", "q8_0")}), Finding::Warning, 0,
@@ -188,6 +190,20 @@ private Q_SLOTS:
         QVERIFY2(QString::fromStdString(findings[0].text).startsWith(text), findings[0].text.c_str());
         QTEST(int(findings[0].severity), "severity");
         QTEST(findings[0].rule, "rule");
+    }
+
+    void contradictionsNeedNoModel()
+    {
+        Policy policy;
+        policy.rules = {named("q_proj", "int8"), named("k_proj", "int6"), named("q_proj", "int8"), named("k_proj", "int8")};
+        const Status found = checkContradictions(policy);
+        QVERIFY(!found.ok());
+        QCOMPARE(found.error().text(), std::string("rule 4: (int8) contradicts rule 2 (int6), which has the same conditions and "
+                                                   "comes first"));
+        policy.rules.pop_back();
+        QVERIFY(checkContradictions(policy).ok());
+        policy.rules.push_back({"k_proj", {}, 1, 1, scheme("int8"), "", {}});
+        QVERIFY(checkContradictions(policy).ok());
     }
 
     void aSoundPolicyHasNoFindings()
