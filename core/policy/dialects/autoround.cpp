@@ -336,7 +336,8 @@ bool recognizes(const RecipeNode& document)
 {
     const RecipeNode& map = document.inside("quantization_config");
     return map.says("quant_method", "auto-round") || map.says("quant_method", "intel/auto-round") ||
-           map.find("layer_config") || map.find("extra_config");
+           map.find("layer_config") || map.find("extra_config") ||
+           (!map.find("quant_method") && map.find("bits") && (map.find("data_type") || map.find("act_bits")));
 }
 
 } // namespace

@@ -41,7 +41,7 @@ Result<Policy> read(const RecipeText& recipe)
 bool recognizes(const RecipeNode& document)
 {
     const RecipeNode& map = document.inside("quantization_config");
-    return map.says("quant_method", "compressed-tensors") || map.find("config_groups");
+    return map.says("quant_method", "compressed-tensors") || (map.find("config_groups") && !map.find("quant_method"));
 }
 
 } // namespace

@@ -6,7 +6,10 @@
 #include "core/policy/dialects/dialecttable.h"
 #include "core/policy/dialects/document.h"
 #include "core/policy/dialects/recipewriter.h"
+#include "core/policy/rulematcher.h"
 #include "core/quant/schemetable.h"
+
+#include <algorithm>
 
 namespace ql {
 namespace {
@@ -66,6 +69,11 @@ Result<DialectText> write(const Policy& policy, const Model& model)
         json[key] = "gptq";
     json["pack_dtype"] = "int32";
     OrderedJson dynamic = OrderedJson::object();
+    // A head that no pattern names would get 8 bits in groups of 32.
+    for (size_t i = 0; i < task.weights.size(); ++i) {
+        if (task.weights[i].tensor->role == TensorRole::LmHead && kinds.kindOf[i] == kinds.base)
+            dynamic["+:^" + literalPattern(task.weights[i].name) + "$"] = base;
+    }
     for (const RecipePattern& entry : patternsOf(task, kinds)) {
         if (entry.kind < 0)
             dynamic["-:" + entry.pattern] = OrderedJson::object();
@@ -82,13 +90,22 @@ struct Setting {
     bool symmetric = true;
 };
 
+constexpr const char* kBits[] = {"bits", "wbits", "w_bit"}; ///< also in older files
+
 Status readSetting(RecipeFields& fields, Setting& setting)
 {
-    QL_TRY(const auto bits, fields.integer("bits"));
-    QL_TRY(const auto groupSize, fields.integer("group_size"));
+    for (const char* key : kBits) {
+        QL_TRY(const auto bits, fields.integer(key));
+        setting.bits = bits.value_or(setting.bits);
+    }
+    for (const char* key : {"group_size", "q_group_size"}) {
+        QL_TRY(const auto groupSize, fields.integer(key));
+        setting.groupSize = groupSize.value_or(setting.groupSize);
+    }
     QL_TRY(const auto symmetric, fields.boolean("sym"));
-    setting = {bits.value_or(setting.bits), groupSize.value_or(setting.groupSize), symmetric.value_or(setting.symmetric)};
-    fields.known({"desc_act", "damp_percent", "static_groups", "true_sequential", "mse", "act_group_aware", "act_order"});
+    setting.symmetric = symmetric.value_or(setting.symmetric);
+    fields.known({"desc_act", "damp_percent", "damp_auto_increment", "static_groups", "true_sequential", "mse",
+                  "act_group_aware", "act_order", "hyb_act"});
     return {};
 }
 
@@ -101,7 +118,19 @@ Result<RecipeWish> wishOf(const RecipeFields& fields, const Setting& setting)
     return fields.error(bits ? "bits" : "group_size", scheme.error().code, scheme.error().message);
 }
 
-Status readDynamic(const RecipeText& recipe, const RecipeNode& dynamic, const Setting& base, PolicyBuilder& builder)
+/// Whether the patterns name the output head.
+Result<bool> namesHead(const std::vector<Rule>& patterns)
+{
+    QL_TRY(const RuleMatcher matcher, RuleMatcher::create(patterns, "pattern"));
+    TensorInfo head;
+    head.name = "lm_head";
+    QL_TRY(const int rule, matcher.find(head));
+    return rule >= 0;
+}
+
+/// Fills in the patterns as they are searched in names of modules.
+Status readDynamic(const RecipeText& recipe, const RecipeNode& dynamic, const Setting& base, PolicyBuilder& builder,
+                   std::vector<Rule>& patterns)
 {
     QL_CHECK(expectMap(recipe, dynamic, "\"dynamic\""));
     for (const auto& [key, value] : dynamic.members) {
@@ -120,8 +149,9 @@ Status readDynamic(const RecipeText& recipe, const RecipeNode& dynamic, const Se
         // Matched from the beginning, as a caret says; one inside a group needs none.
         const bool anchored = pattern.starts_with('^') || pattern.starts_with(".*");
         const bool bars = pattern.find('|') != std::string::npos;
-        QL_CHECK(builder.addPattern(anchored && !bars ? pattern : bars ? "^(?:" + pattern + ")" : "^" + pattern, wish,
-                                    value.line));
+        const std::string searched = anchored && !bars ? pattern : bars ? "^(?:" + pattern + ")" : "^" + pattern;
+        QL_CHECK(builder.addPattern(searched, wish, value.line));
+        patterns.push_back({searched, {}, -1, -1, {}, ""});
     }
     return {};
 }
@@ -138,18 +168,29 @@ Result<Policy> read(const RecipeText& recipe)
             return fields.error(key, ErrorCode::PolicyBadRule, "\"" + printable(*method) + "\" is not GPTQ");
     }
     fields.known({"format", "checkpoint_format", "pack_dtype", "meta", "model_name_or_path", "model_file_base_name",
-                  "rotation", "adapter", "version", "fallback", "gptaq", "foem", "hessian", "pack_impl"});
+                  "rotation", "adapter", "version", "fallback", "gptaq", "foem", "hessian", "pack_impl", "is_marlin_format",
+                  "dataset", "tokenizer", "batch_size", "backend", "use_exllama", "exllama_config", "max_input_length",
+                  "cache_block_outputs", "model_seqlen", "use_cuda_fp16", "block_name_to_quantize", "pad_token_id",
+                  "module_name_preceding_first_block"});
+    fields.cannot({"modules_in_block_to_quantize"});
     Setting base;
     QL_CHECK(readSetting(fields, base));
-    if (!fields.find("bits"))
+    if (std::none_of(std::begin(kBits), std::end(kBits), [&](const char* key) { return fields.find(key); }))
         return fields.error("bits", ErrorCode::PolicySyntax, "\"bits\" is missing");
     QL_TRY(const RecipeWish wish, wishOf(fields, base));
-    PolicyBuilder builder(recipe, RecipeNames::Modules);
-    if (const RecipeNode* dynamic = fields.find("dynamic"))
-        QL_CHECK(readDynamic(recipe, *dynamic, base, builder));
     QL_TRY(const auto head, fields.boolean("lm_head"));
-    if (head.value_or(false))
-        builder.addRoles({TensorRole::LmHead}, wish);
+    PolicyBuilder builder(recipe, RecipeNames::Modules);
+    builder.leaveAlone(TensorRole::Router);
+    if (!head.value_or(false))
+        builder.leaveAlone(TensorRole::LmHead);
+    std::vector<Rule> patterns;
+    if (const RecipeNode* dynamic = fields.find("dynamic"))
+        QL_CHECK(readDynamic(recipe, *dynamic, base, builder, patterns));
+    QL_TRY(const bool named, namesHead(patterns));
+    if (head.value_or(false) && !named) {
+        QL_TRY(const Scheme scheme, schemeOf(8, 32, true)); // looper/module_looper.py
+        builder.addRoles({TensorRole::LmHead}, {scheme, {}});
+    }
     builder.setDefault(wish);
     return builder.finish();
 }
@@ -157,7 +198,10 @@ Result<Policy> read(const RecipeText& recipe)
 bool recognizes(const RecipeNode& document)
 {
     const RecipeNode& map = document.inside("quantization_config");
-    return map.says("quant_method", "gptq") || map.says("method", "gptq") || map.find("dynamic");
+    // Older files do not name their method.
+    const bool bits = std::any_of(std::begin(kBits), std::end(kBits), [&](const char* key) { return map.find(key); });
+    const bool older = bits && !map.find("quant_method") && (map.find("desc_act") || map.find("damp_percent"));
+    return map.says("quant_method", "gptq") || map.says("method", "gptq") || map.find("dynamic") || older;
 }
 
 } // namespace

@@ -176,7 +176,14 @@ std::vector<Token> words(std::string_view text, bool shell)
     return tokens;
 }
 
-Status addItem(PolicyBuilder& builder, const RecipeText& recipe, const Token& token)
+/// With an importance matrix, every type that searches for its scales weighs columns.
+Scheme weighed(Scheme scheme, bool importance)
+{
+    scheme.importance = importance && traits(scheme.format).choosesImportance;
+    return scheme;
+}
+
+Status addItem(PolicyBuilder& builder, const RecipeText& recipe, const Token& token, bool importance = false)
 {
     const size_t equals = token.text.find('=');
     if (equals == std::string::npos || equals == 0)
@@ -185,7 +192,7 @@ Status addItem(PolicyBuilder& builder, const RecipeText& recipe, const Token& to
     const auto scheme = schemeOfType(std::string_view(token.text).substr(equals + 1));
     if (!scheme.ok())
         return recipeError(recipe, token.line, scheme.error().code, scheme.error().message);
-    return builder.addPattern(lowered(token.text.substr(0, equals)), {*scheme, {}}, token.line);
+    return builder.addPattern(lowered(token.text.substr(0, equals)), {weighed(*scheme, importance), {}}, token.line);
 }
 
 Status checkText(const RecipeText& recipe)
@@ -213,7 +220,9 @@ Result<Policy> readFile(const RecipeText& recipe)
 struct Arguments {
     std::vector<Token> items;
     std::optional<Token> embedding, output, base;
+    std::optional<Token> keptOutput; ///< the argument that says so
     bool pure = false; ///< the base type for all, no mixture
+    bool importance = false;
     bool any() const { return !items.empty() || embedding || output || base; }
 };
 
@@ -240,7 +249,10 @@ Result<Arguments> parseArguments(const RecipeText& recipe)
                                     token.text != "--leave-output-tensor" && token.text != "--keep-split" &&
                                     token.text != "--dry-run";
             found.pure |= token.text == "--pure";
-            if (token.text != "--pure" && token.text != "--allow-requantize")
+            found.importance |= token.text == "--imatrix";
+            if (token.text == "--leave-output-tensor")
+                found.keptOutput = token;
+            else if (token.text != "--pure" && token.text != "--allow-requantize" && token.text != "--imatrix")
                 warn(recipe, token.line, token.text + " has no counterpart in a policy and is left out");
             if (takesValue) {
                 QL_TRY(const Token skipped, next());
@@ -259,10 +271,10 @@ Result<Arguments> parseArguments(const RecipeText& recipe)
 }
 
 /// The TYPE of the file: one type for everything, or a mixture, which needs to know the model.
-Status addBase(PolicyBuilder& builder, const RecipeText& recipe, const Token& token, bool pure)
+Status addBase(PolicyBuilder& builder, const RecipeText& recipe, const Token& token, const Arguments& arguments)
 {
-    const bool mixed = recipe.model && !pure;
-    const auto mixture = mixed ? ggufMixture(lowered(token.text), *recipe.model) : std::nullopt;
+    const bool mixed = recipe.model && !arguments.pure;
+    auto mixture = mixed ? ggufMixture(lowered(token.text), *recipe.model) : std::nullopt;
     const auto scheme = schemeOfType(token.text);
     for (const std::string_view format : ggufMixtureFormats(lowered(token.text))) {
         if (mixed && !formatFromName(format))
@@ -270,10 +282,14 @@ Status addBase(PolicyBuilder& builder, const RecipeText& recipe, const Token& to
                                "\"" + token.text + "\" uses " + std::string(format) + ", which this program has not");
     }
     if (mixture) {
+        mixture->defaultScheme = weighed(mixture->defaultScheme, arguments.importance);
+        for (Rule& rule : mixture->rules)
+            rule.scheme = weighed(rule.scheme, arguments.importance);
         builder.setMixture(*mixture);
     } else if (scheme.ok()) {
-        builder.setDefault({*scheme, {}});
-        builder.addRoles({TensorRole::Embedding, TensorRole::LmHead}, {*scheme, {}});
+        const RecipeWish wish{weighed(*scheme, arguments.importance), {}};
+        builder.setDefault(wish);
+        builder.addRoles({TensorRole::Embedding, TensorRole::LmHead}, wish);
     } else {
         return recipeError(recipe, token.line, scheme.error().code,
                            scheme.error().message + (recipe.model ? "" : "; mixtures such as Q4_K_M need the model"));
@@ -288,15 +304,17 @@ Result<Policy> readArguments(const RecipeText& recipe)
     if (!arguments.any())
         return recipeError(recipe, 1, ErrorCode::PolicySyntax, "no --tensor-type");
     PolicyBuilder builder(recipe, RecipeNames::GgufTensors);
+    if (arguments.keptOutput)
+        QL_CHECK(builder.addPattern("^output\\.weight$", {}, arguments.keptOutput->line));
     for (const auto& [token, name] : {std::pair(arguments.embedding, "token_embd.weight"),
                                       std::pair(arguments.output, "output.weight")}) {
         if (token)
             QL_CHECK(addItem(builder, recipe, {"^" + literalPattern(name) + "$=" + token->text, token->line}));
     }
     for (const Token& item : arguments.items)
-        QL_CHECK(addItem(builder, recipe, item));
+        QL_CHECK(addItem(builder, recipe, item, arguments.importance));
     if (arguments.base)
-        QL_CHECK(addBase(builder, recipe, *arguments.base, arguments.pure));
+        QL_CHECK(addBase(builder, recipe, *arguments.base, arguments));
     return builder.finish();
 }
 

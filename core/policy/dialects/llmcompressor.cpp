@@ -90,8 +90,20 @@ Status readModifier(const RecipeText& recipe, const Modifier& modifier, PolicyBu
     RecipeFields fields(recipe, *modifier.arguments);
     fields.known({"group", "block_size", "dampening_frac", "actorder", "offload_hessians", "weight_observer",
                   "input_observer", "output_observer", "observer", "bypass_divisibility_checks", "num_calibration_steps",
-                  "sequential_targets", "sequential_update"});
+                  "sequential_targets", "sequential_update", "duo_scaling", "n_grid", "offload_device"});
+    if (*modifier.name == "AWQModifier") {
+        fields.known({"mappings"});
+        warn(recipe, modifier.arguments->line, "the scaling before quantization (AWQ) is left out");
+    }
     return readGroups(fields, recipe, builder);
+}
+
+/// AWQModifier quantizes by itself in versions that take a scheme there, and in others it only scales.
+bool quantizes(const Modifier& modifier)
+{
+    const bool scheme = modifier.arguments->find("scheme") || modifier.arguments->find("config_groups");
+    return *modifier.name == "QuantizationModifier" || *modifier.name == "GPTQModifier" ||
+           (*modifier.name == "AWQModifier" && scheme);
 }
 
 Result<Policy> read(const RecipeText& recipe)
@@ -102,7 +114,7 @@ Result<Policy> read(const RecipeText& recipe)
     PolicyBuilder builder(recipe, RecipeNames::Modules);
     const Modifier* quantizing = nullptr;
     for (const Modifier& modifier : modifiers) {
-        if (*modifier.name != "QuantizationModifier" && *modifier.name != "GPTQModifier") {
+        if (!quantizes(modifier)) {
             warn(recipe, modifier.arguments->line, "\"" + printable(*modifier.name) + "\" has no counterpart in a policy and is left out");
             continue;
         }
@@ -114,7 +126,7 @@ Result<Policy> read(const RecipeText& recipe)
     }
     if (!quantizing)
         return recipeError(recipe, document.line, ErrorCode::PolicySyntax,
-                           "no QuantizationModifier or GPTQModifier under NAME_stage and NAME_modifiers");
+                           "no modifier that quantizes under NAME_stage and NAME_modifiers");
     return builder.finish();
 }
 

@@ -99,6 +99,12 @@ Result<RecipeWish> readSetting(RecipeFields& fields, Setting setting)
                         scheme.error().code, scheme.error().message);
 }
 
+/// A module's path rather than a setting.
+bool isPath(const std::string& key)
+{
+    return key.find('.') != std::string::npos || key == "lm_head";
+}
+
 Result<Policy> read(const RecipeText& recipe)
 {
     QL_TRY(const RecipeNode document, parseJsonRecipe(recipe.text, recipe.name));
@@ -113,7 +119,7 @@ Result<Policy> read(const RecipeText& recipe)
     PolicyBuilder builder(recipe, RecipeNames::Modules);
     builder.setDefault(base);
     for (const auto& [path, value] : map.members) {
-        if (!value.isMap() && value.kind != RecipeNode::Kind::Bool)
+        if (!value.isMap() && (value.kind != RecipeNode::Kind::Bool || !isPath(path)))
             continue;
         fields.known({path});
         RecipeWish wish = base;
@@ -133,7 +139,8 @@ bool recognizes(const RecipeNode& document)
 {
     const RecipeNode& map =
         document.find("quantization") ? document.inside("quantization") : document.inside("quantization_config");
-    return map.find("group_size") && map.find("bits") && !map.find("quant_method") && !map.find("quant_algo");
+    const bool foreign = map.find("quant_method") || map.find("quant_algo") || map.find("sym") || map.find("zero_point");
+    return map.find("group_size") && map.find("bits") && !foreign;
 }
 
 } // namespace

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// NVIDIA ModelOpt's hf_quant_config.json: one quant_algo with modules to exclude, or quantized_layers by module name
-// (ModelOpt, torch/export/quant_utils.py).
+// NVIDIA ModelOpt's hf_quant_config.json: one quant_algo with modules to exclude, or quantized_layers by module name; and
+// the same in a config.json (ModelOpt, torch/export/quant_utils.py, convert_hf_config.py).
 #include "core/base/utf8.h"
 #include "core/policy/dialects/dialecttable.h"
 #include "core/policy/dialects/document.h"
@@ -152,6 +152,16 @@ Result<RecipeWish> readAlgorithm(const RecipeText& recipe, RecipeFields& fields)
     return fields.error("quant_algo", ErrorCode::SchemeUnknownFormat, "\"" + printable(*name) + "\" is not known here");
 }
 
+Status setKvCache(const RecipeText& recipe, const RecipeNode& node, Format format, PolicyBuilder& builder)
+{
+    KvScheme scheme;
+    scheme.format = scheme.valueFormat = format;
+    scheme.symmetry = Symmetry::Symmetric;
+    warn(recipe, node.line, "a static scale of the KV cache is read as one per token");
+    builder.setKvCache(scheme);
+    return {};
+}
+
 Status readKvCache(const RecipeText& recipe, RecipeFields& fields, PolicyBuilder& builder)
 {
     QL_TRY(const auto name, fields.text("kv_cache_quant_algo"));
@@ -160,23 +170,32 @@ Status readKvCache(const RecipeText& recipe, RecipeFields& fields, PolicyBuilder
     if (*name != "FP8" && *name != "INT8")
         return fields.error("kv_cache_quant_algo", ErrorCode::SchemeUnknownFormat,
                             "a cache of \"" + printable(*name) + "\" is not known here");
-    KvScheme scheme;
-    scheme.format = scheme.valueFormat = *name == "FP8" ? Format::FP8E4M3 : Format::Int8;
-    scheme.symmetry = Symmetry::Symmetric;
-    warn(recipe, fields.find("kv_cache_quant_algo")->line, "a static scale of the KV cache is read as one per token");
-    builder.setKvCache(scheme);
-    return {};
+    return setKvCache(recipe, *fields.find("kv_cache_quant_algo"), *name == "FP8" ? Format::FP8E4M3 : Format::Int8, builder);
+}
+
+/// The cache in the words of config.json, whose groups repeat what quant_algo and quantized_layers say.
+Status readCacheScheme(const RecipeText& recipe, RecipeFields& fields, PolicyBuilder& builder)
+{
+    fields.known({"quant_method", "producer", "config_groups"});
+    const RecipeNode* cache = fields.find("kv_cache_scheme");
+    if (!cache)
+        return {};
+    const RecipeNode* bits = cache->find("num_bits");
+    if (bits && bits->number == 8 && cache->says("type", "float"))
+        return setKvCache(recipe, *cache, Format::FP8E4M3, builder);
+    return recipeError(recipe, cache->line, ErrorCode::SchemeUnknownFormat, "this \"kv_cache_scheme\" is not known here; FP8 is");
 }
 
 Result<Policy> read(const RecipeText& recipe)
 {
     QL_TRY(const RecipeNode document, parseJsonRecipe(recipe.text, recipe.name));
-    const RecipeNode& map = document.inside("quantization");
+    const bool config = !document.find("quantization") && document.inside("quantization_config").find("quant_method");
+    const RecipeNode& map = document.inside(config ? "quantization_config" : "quantization");
     QL_CHECK(expectMap(recipe, map, "\"quantization\""));
     RecipeFields fields(recipe, map);
     PolicyBuilder builder(recipe, RecipeNames::Modules);
-    QL_CHECK(readKvCache(recipe, fields, builder));
-    QL_TRY(const auto excluded, fields.texts("exclude_modules"));
+    QL_CHECK(config ? readCacheScheme(recipe, fields, builder) : readKvCache(recipe, fields, builder));
+    QL_TRY(const auto excluded, fields.texts(config ? "ignore" : "exclude_modules"));
     for (const RecipeNode* glob : excluded)
         QL_CHECK(builder.addPattern(globPattern(glob->text), {}, glob->line));
     if (const RecipeNode* layers = fields.find("quantized_layers")) {
@@ -198,7 +217,8 @@ Result<Policy> read(const RecipeText& recipe)
 
 bool recognizes(const RecipeNode& document)
 {
-    return document.inside("quantization").find("quant_algo");
+    return document.inside("quantization").find("quant_algo") ||
+           document.inside("quantization_config").says("quant_method", "modelopt");
 }
 
 } // namespace

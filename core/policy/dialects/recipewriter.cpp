@@ -40,6 +40,7 @@ std::string differences(const Scheme& wanted, const Scheme& given)
     note(wanted.rounding != given.rounding || wanted.seed != given.seed, "rounding");
     note(wanted.scaleType != given.scaleType, "type of the scales");
     note(wanted.doubleQuant != given.doubleQuant, "double quantization");
+    note(wanted.importance != given.importance, "weighting by importance");
     return text.empty() ? "other options" : text;
 }
 

@@ -8,6 +8,8 @@
 #include "core/policy/dialects/recipewriter.h"
 #include "core/quant/schemetable.h"
 
+#include <algorithm>
+
 namespace ql {
 namespace {
 
@@ -151,19 +153,47 @@ public:
             return outer.error("_type", ErrorCode::PolicySyntax, "a configuration needs \"_type\" and \"_data\"");
         QL_CHECK(expectMap(m_recipe, *data, "\"_data\""));
         RecipeFields fields(m_recipe, *data);
+        return readPlaced(*type, fields);
+    }
+
+    /// A name of older versions with its arguments: {"quant_type": "int4_weight_only", "quant_type_kwargs": {...}}.
+    Result<RecipeWish> readOlder(const RecipeNode& name, const RecipeNode* arguments)
+    {
+        static constexpr std::pair<std::string_view, const char*> names[] = {
+            {"int4_weight_only", "Int4WeightOnlyConfig"},
+            {"int8_weight_only", "Int8WeightOnlyConfig"},
+            {"int8_dynamic_activation_int4_weight", "Int8DynamicActivationInt4WeightConfig"},
+            {"int8_dynamic_activation_int8_weight", "Int8DynamicActivationInt8WeightConfig"},
+            {"float8_weight_only", "Float8WeightOnlyConfig"},
+            {"float8_dynamic_activation_float8_weight", "Float8DynamicActivationFloat8WeightConfig"}};
+        const auto known = std::find_if(std::begin(names), std::end(names), [&](const auto& row) { return row.first == name.text; });
+        if (known == std::end(names))
+            return recipeError(m_recipe, name.line, ErrorCode::SchemeUnknownFormat,
+                               "quant_type \"" + printable(name.text) + "\" is not known here");
+        RecipeNode none;
+        none.kind = RecipeNode::Kind::Map;
+        none.line = name.line;
+        if (arguments)
+            QL_CHECK(expectMap(m_recipe, *arguments, "\"quant_type_kwargs\""));
+        RecipeFields fields(m_recipe, arguments ? *arguments : none);
+        return readPlaced(known->second, fields);
+    }
+
+private:
+    Result<RecipeWish> readPlaced(const std::string& type, RecipeFields& fields)
+    {
         fields.known({"set_inductor_config", "int4_packing_format", "int4_choose_qparams_algorithm",
                       "int4_tile_packed_ntile", "intx_packing_format", "intx_choose_qparams_algorithm", "scale_dtype",
                       "weight_scale_dtype", "packing_format", "mm_config", "activation_value_lb", "activation_value_ub",
                       "kernel_preference", "alg_id", "weight_only_decode", "reduce_range", "version", "layout", "use_hqq",
                       "preserve_zero", "zero_point_domain"});
-        auto wish = readType(*type, fields);
+        auto wish = readType(type, fields);
         if (wish.ok() || !wish.error().where.empty())
             return wish;
         const char* key = wish.error().code == ErrorCode::SchemeBadOption ? "group_size" : "weight_dtype";
         return fields.error(key, wish.error().code, wish.error().message);
     }
 
-private:
     Result<std::string> tagged(RecipeFields& fields, const char* key, const char* type, std::string fallback)
     {
         const RecipeNode* node = fields.find(key);
@@ -255,6 +285,14 @@ private:
             wish.scheme = meant(rows);
             QL_TRY(const Symmetry mapped, symmetry(fields, "act_mapping_type", "SYMMETRIC"));
             wish.input = byToken(Format::Int8, mapped);
+        } else if (type == "Int8DynamicActivationInt4WeightConfig") {
+            QL_TRY(const auto size, fields.integer("group_size"));
+            Scheme scheme = Scheme::defaultsFor(Format::Int4);
+            QL_TRY(scheme.symmetry, symmetry(fields, "mapping_type", "SYMMETRIC"));
+            QL_TRY(scheme, withGroupSize(scheme, std::max(size.value_or(32), 0)));
+            wish.scheme = meant(scheme);
+            QL_TRY(const Symmetry mapped, symmetry(fields, "act_mapping_type", "ASYMMETRIC"));
+            wish.input = byToken(Format::Int8, mapped);
         } else if (type == "Int8DynamicActivationIntxWeightConfig") {
             Scheme groups = Scheme::defaultsFor(Format::Int8);
             groups.groupSize = 32;
@@ -315,13 +353,18 @@ Result<Policy> read(const RecipeText& recipe)
     fields.known({"quant_method", "include_input_output_embeddings", "untie_embedding_weights", "_type", "_version", "_data"});
     QL_TRY(const auto kept, fields.texts("modules_to_not_convert"));
     const RecipeNode* type = fields.find("quant_type");
-    if (type && !type->isMap())
-        return fields.error("quant_type", ErrorCode::PolicySyntax, "\"quant_type\" must hold a configuration, not a name");
+    const RecipeNode* arguments = fields.find("quant_type_kwargs");
+    const bool older = type && type->kind == RecipeNode::Kind::Text;
+    if (type && !type->isMap() && !older)
+        return fields.error("quant_type", ErrorCode::PolicySyntax, "\"quant_type\" must hold a configuration or a name");
     const RecipeNode& config = type ? type->inside("default") : map;
     PolicyBuilder builder(recipe, RecipeNames::Modules);
     for (const RecipeNode* name : kept)
         QL_CHECK(builder.addPattern(literalPattern(name->text), {}, name->line));
-    if (config.says("_type", "FqnToConfig") || config.says("_type", "ModuleFqnToConfig")) {
+    if (older) {
+        QL_TRY(const RecipeWish wish, ConfigReader(recipe).readOlder(*type, arguments));
+        builder.setDefault(wish);
+    } else if (config.says("_type", "FqnToConfig") || config.says("_type", "ModuleFqnToConfig")) {
         const RecipeNode& data = config.inside("_data");
         const RecipeNode* entries = data.find("fqn_to_config");
         entries = entries && !entries->members.empty() ? entries : data.find("module_fqn_to_config");

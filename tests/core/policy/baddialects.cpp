@@ -156,7 +156,10 @@ constexpr BadRecipe kBad[] = {
     {"skip list of numbers", "hqq", "{\"quant_config\": {\"weight_quant_params\": {}},\n\"skip_modules\": [1]}", PolicySyntax, 2},
 
     // torchao
-    {"not a map", "torchao", "{\"quant_method\": \"torchao\",\n\"quant_type\": \"int4_weight_only\"}", PolicySyntax, 2},
+    {"not a map", "torchao", "{\"quant_method\": \"torchao\",\n\"quant_type\": 4}", PolicySyntax, 2},
+    {"unknown name", "torchao", "{\"quant_method\": \"torchao\",\n\"quant_type\": \"autoquant\"}", SchemeUnknownFormat, 2},
+    {"group size of a name", "torchao",
+     "{\"quant_type\": \"int4_weight_only\", \"quant_type_kwargs\":\n{\"group_size\": 7}}", SchemeBadOption, 2},
     {"no entries", "torchao", "{\"_type\": \"FqnToConfig\",\n\"_data\": {}}", PolicySyntax, 2},
     {"entry without a type", "torchao", "{\"_type\": \"FqnToConfig\", \"_data\": {\"fqn_to_config\": {\n\"a\": {\"_data\": {}}}}}",
      PolicySyntax, 2},

@@ -6,6 +6,7 @@
 #include "core/io/atomicfile.h"
 #include "core/model/names.h"
 #include "core/policy/dialects/dialect.h"
+#include "recipemeanings.h"
 #include "support/testmodels.h"
 
 #include <QTest>
@@ -262,107 +263,66 @@ private Q_SLOTS:
 
     void recipesMeanWhatTheirEnginesDo_data()
     {
-        QTest::addColumn<QByteArray>("dialect");
-        QTest::addColumn<QByteArray>("recipe");
-        QTest::addColumn<QByteArray>("tensor");
-        QTest::addColumn<QByteArray>("expected");
-        const auto row = [](const char* name, const char* dialect, const char* recipe, const char* tensor, const char* expected) {
-            QTest::newRow(name) << QByteArray(dialect) << QByteArray(recipe) << QByteArray(tensor) << QByteArray(expected);
-        };
-        const char* up0 = "model.layers.0.mlp.up_proj.weight";
-        const char* up1 = "model.layers.1.mlp.up_proj.weight";
-        const char* v2 = "model.layers.2.self_attn.v_proj.weight";
-        const char* norm1 = "model.layers.1.input_layernorm.weight";
-        row("llama.cpp: GGUF names", "llama.cpp", "ffn_up=Q5_1 .*=Q8_0", up0, "q5_1");
-        row("llama.cpp: first match decides", "llama.cpp", "blk.*=q4_0 ffn_up=q5_1", up0, "q4_0");
-        row("llama.cpp: norms are left alone", "llama.cpp", ".*=q4_0", norm1, "as stored");
-        row("llama.cpp: embeddings are not", "llama.cpp", ".*=q4_0", "model.embed_tokens.weight", "q4_0");
-        row("llama.cpp: whole command", "llama.cpp-args",
-            "./llama-quantize --pure --output-tensor-type q8_0 --tensor-type 'attn_v=q5_0' in.gguf out.gguf Q4_0 8",
-            "lm_head.weight", "q8_0");
-        row("llama.cpp: the command's type", "llama.cpp-args", "llama-quantize --pure --tensor-type attn_v=q5_0 in.gguf Q4_0", up0, "q4_0");
-        row("GPTQModel: published example", "gptqmodel",
-            R"({"bits":4,"dynamic":{"-:model\\.layers\\.([2-9]\\d*|[1-9]\\d+)\\..*":{},".*\\.1\\..*":{"bits":8,"group_size":32}},
-                "group_size":128,"desc_act":true,"sym":true,"lm_head":false,"quant_method":"gptq","checkpoint_format":"gptq"})",
-            up1, "int8,range=full,group=32");
-        row("GPTQModel: skipped", "gptqmodel",
-            R"({"bits":4,"dynamic":{"-:model\\.layers\\.([2-9]\\d*|[1-9]\\d+)\\..*":{}}})", v2, "as stored");
-        row("GPTQModel: norms are left alone", "gptqmodel", R"({"bits":4,"dynamic":{"+:.*\\.1\\..*":{"bits":8}}})", norm1, "as stored");
-        row("GPTQModel: anchored at the beginning", "gptqmodel", R"({"bits":4,"dynamic":{"+:layers":{"bits":8}}})", up0,
-            "int4,range=full");
-        row("GPTQModel: anchored at the end", "gptqmodel", R"({"bits":4,"dynamic":{"+:^.*up_proj$":{"bits":8}}})", up0,
-            "int8,range=full");
-        row("GPTQModel: asymmetric, by channel", "gptqmodel", R"({"bits":3,"group_size":-1,"sym":false})", up0, "int3,asym,channel");
-        row("llm-compressor: preset", "llm-compressor",
-            "quant_stage:\n  quant_modifiers:\n    GPTQModifier: {scheme: W4A16, targets: [Linear], ignore: [lm_head]}\n", up0,
-            "int4,range=full");
-        row("llm-compressor: presets with targets", "llm-compressor",
-            "a_stage:\n  b_modifiers:\n    QuantizationModifier:\n      scheme: {FP8_DYNAMIC: ['re:.*up_proj'], W8A16: [Linear]}\n",
-            up0, "fp8-e4m3");
-        row("llm-compressor: Linear means the head, too", "llm-compressor",
-            "a_stage:\n  b_modifiers:\n    QuantizationModifier: {scheme: W8A16}\n", "lm_head.weight", "int8,range=full");
-        row("compressed-tensors: names before patterns before classes", "compressed-tensors",
-            R"({"config_groups":{"a":{"targets":["Linear"],"weights":{"num_bits":4,"group_size":128}},
-                "b":{"targets":["re:.*up_proj"],"weights":{"num_bits":6,"group_size":64}},
-                "c":{"targets":["model.layers.0.mlp.up_proj"],"weights":{"num_bits":8,"group_size":-1}}},"ignore":["lm_head"]})",
-            up0, "int8,range=full,channel");
-        row("compressed-tensors: ignored", "compressed-tensors",
-            R"({"config_groups":{"c":{"targets":["model.layers.0.mlp.up_proj"],"weights":{"num_bits":8}}},"ignore":["re:.*mlp"]})",
-            up0, "as stored");
-        row("compressed-tensors: preset group", "compressed-tensors", R"({"config_groups":{"NVFP4A16":["Linear"]}})", up0, "nvfp4");
-        row("AutoRound: later patterns win", "auto-round",
-            R"({"bits":4,"layer_config":{"up_proj":{"bits":8},"mlp.up_proj":{"bits":2},"model.layers.0.mlp.up_proj":{"bits":3}}})",
-            up0, "int2,range=full");
-        row("AutoRound: exported name", "auto-round",
-            R"({"quantization_config":{"quant_method":"auto-round","bits":4,"group_size":128,"sym":false,"data_type":"int",
-                "extra_config":{"model.layers.0.mlp.up_proj":{"bits":16,"data_type":"fp"}}}})",
-            up0, "as stored");
-        row("AutoRound: presets", "auto-round", R"({"scheme":"W4A16","layer_config":{"model.layers.0.mlp.up_proj":"W8A16G32"}})", up0,
-            "int8,range=full,group=32");
-        row("MLX: path", "mlx", R"({"quantization":{"group_size":64,"bits":4,"model.layers.0.mlp.up_proj":{"group_size":32,"bits":8}}})",
-            up0, "int8,asym,group=32");
-        row("MLX: left alone", "mlx", R"({"quantization":{"group_size":64,"bits":4,"model.embed_tokens":false}})",
-            "model.embed_tokens.weight", "as stored");
-        row("MLX: embeddings, too", "mlx", R"({"quantization":{"group_size":64,"bits":4}})", "model.embed_tokens.weight",
-            "int4,asym,group=64");
-        row("HQQ: tag", "hqq",
-            R"({"quant_config":{"mlp.up_proj":{"weight_quant_params":{"nbits":3,"group_size":64}}},"skip_modules":["lm_head"]})", up1,
-            "int3,asym,group=64");
-        row("HQQ: tags that are not listed", "hqq",
-            R"({"quant_config":{"mlp.up_proj":{"weight_quant_params":{"nbits":3,"group_size":64}}}})", v2, "as stored");
-        row("torchao: names before patterns before the default", "torchao",
-            R"({"_type":"FqnToConfig","_data":{"fqn_to_config":{"_default":{"_type":"Int8WeightOnlyConfig","_data":{}},
-                "re:.*up_proj":{"_type":"Int4WeightOnlyConfig","_data":{"group_size":32}},"model.layers.0.mlp.up_proj":null}}})",
-            up1, "int4,asym,group=32");
-        row("torchao: null", "torchao",
-            R"({"_type":"FqnToConfig","_data":{"fqn_to_config":{"re:.*up_proj":{"_type":"Int4WeightOnlyConfig","_data":{}},
-                "model.layers.0.mlp.up_proj":null}}})", up0, "as stored");
-        row("torchao: patterns fit whole names", "torchao",
-            R"({"_type":"FqnToConfig","_data":{"fqn_to_config":{"re:model.layers":{"_type":"Int8WeightOnlyConfig","_data":{}}}}})", up0,
-            "as stored");
-        row("bitsandbytes: FP4 unless it says NF4", "bitsandbytes", R"({"load_in_4bit":true})", up0, "fp4");
-        row("bitsandbytes: skipped by its end", "bitsandbytes", R"({"load_in_4bit":true,"llm_int8_skip_modules":["up_proj"]})", up0,
-            "as stored");
-        row("bitsandbytes: skipped up to a dot", "bitsandbytes",
-            R"({"load_in_4bit":true,"bnb_4bit_quant_type":"nf4","llm_int8_skip_modules":["model.layers.1","lm_head"]})", up1, "as stored");
-        row("ModelOpt: excluded by wildcard", "modelopt", R"({"quantization":{"quant_algo":"FP8","exclude_modules":["*.0.mlp*"]}})", up0,
-            "as stored");
-        row("ModelOpt: layers", "modelopt",
-            R"({"quantization":{"quant_algo":"MIXED_PRECISION","quantized_layers":{"model.layers.0.mlp.up_proj":
-                {"quant_algo":"W4A16_AWQ","group_size":64,"has_zero_point":false,"pre_quant_scale":true}}}})",
-            up0, "int4,group=64");
-        row("ModelOpt: layers that are not listed", "modelopt",
-            R"({"quantization":{"quant_algo":"MIXED_PRECISION","quantized_layers":{"a":{"quant_algo":"FP8"}}}})", up0, "as stored");
+        QTest::addColumn<int>("index");
+        const auto meanings = test::recipeMeanings();
+        for (size_t i = 0; i < meanings.size(); ++i)
+            QTest::newRow(meanings[i].name) << int(i);
     }
     void recipesMeanWhatTheirEnginesDo()
     {
-        QFETCH(QByteArray, dialect);
-        QFETCH(QByteArray, recipe);
-        QFETCH(QByteArray, tensor);
-        QFETCH(QByteArray, expected);
-        const auto policy = read(dialect.constData(), recipe.constData(), m_loupe.get());
+        QFETCH(int, index);
+        const test::RecipeMeaning& meaning = test::recipeMeanings()[size_t(index)];
+        const auto policy = read(meaning.dialect, meaning.recipe, m_loupe.get());
         QVERIFY2(policy.ok(), qPrintable(policy.ok() ? QString() : text(policy.error())));
-        QCOMPARE(QByteArray::fromStdString(schemeIn(*policy, *m_loupe, tensor.constData())), expected);
+        QCOMPARE(QByteArray::fromStdString(schemeIn(*policy, *m_loupe, meaning.tensor)), QByteArray(meaning.expected));
+    }
+
+    void filesAreRecognised_data()
+    {
+        QTest::addColumn<QByteArray>("recipe");
+        QTest::addColumn<QByteArray>("dialect");
+        const auto row = [](const char* name, const char* recipe, const char* dialect) {
+            QTest::newRow(name) << QByteArray(recipe) << QByteArray(dialect);
+        };
+        row("AutoGPTQ's quantize_config.json", R"({"bits":4,"group_size":128,"damp_percent":0.01,"desc_act":true,"static_groups":false,
+            "sym":true,"true_sequential":true,"model_name_or_path":null,"model_file_base_name":"model"})", "gptqmodel");
+        row("MLX", R"({"model_type":"llama","quantization":{"group_size":64,"bits":4},"quantization_config":{"group_size":64,"bits":4}})",
+            "mlx");
+        row("AutoRound without its name", R"({"bits":4,"group_size":128,"sym":true,"data_type":"int"})", "auto-round");
+        row("ModelOpt's config.json", R"({"quantization_config":{"quant_method":"modelopt","quant_algo":"FP8","config_groups":{}}})",
+            "modelopt");
+        row("compressed-tensors", R"({"quantization_config":{"config_groups":{}}})", "compressed-tensors");
+        row("torchao by name", R"({"quantization_config":{"quant_method":"torchao","quant_type":"int8_weight_only"}})", "torchao");
+        row("AWQ, which is none of them", R"({"zero_point":true,"q_group_size":128,"w_bit":4,"version":"GEMM"})", "");
+    }
+    void filesAreRecognised()
+    {
+        QFETCH(QByteArray, recipe);
+        const auto found = detectDialect(recipe.constData(), "file");
+        QTEST(QByteArray::fromStdString(found.ok() ? std::string((*found)->id) : ""), "dialect");
+    }
+
+    void settingsAreNoLayers()
+    {
+        std::vector<std::string> warnings;
+        const auto policy = read("mlx", R"({"quantization":{"group_size":64,"bits":4,"sym":true,"lm_head":false}})", m_loupe.get(), &warnings);
+        QVERIFY(policy.ok());
+        QCOMPARE(policy->tensors.size(), size_t(1));
+        QVERIFY(warnings.size() == 1 && warnings[0].find("\"sym\"") != std::string::npos);
+        warnings.clear();
+        QVERIFY(read("compressed-tensors", R"({"config_groups":{"a":{"targets":["LlamaAttention"],"weights":{}}}})", m_loupe.get(), &warnings).ok());
+        QVERIFY(warnings.size() == 1 && warnings[0].find("LlamaAttention") != std::string::npos);
+    }
+
+    void aQuantizedHeadIsAlwaysNamed()
+    {
+        Policy policy = uniform("int4,range=full");
+        policy.rules = {{"", {TensorRole::LmHead}, -1, -1, scheme("int4,range=full"), ""}};
+        const auto written = dialectFromId("gptqmodel")->write(policy, *m_loupe);
+        QVERIFY(written.ok() && written->lost.empty());
+        const auto back = read("gptqmodel", written->text, m_loupe.get());
+        QVERIFY2(back.ok(), back.ok() ? "" : qPrintable(text(back.error())));
+        QCOMPARE(schemeIn(*back, *m_loupe, "lm_head.weight"), std::string("int4,range=full"));
     }
 
     void unknownKeysWarnWithTheirLine()
