@@ -167,7 +167,7 @@ AllocationGroup groupOf(const Model& model, const CostTable& table, const Part& 
 Result<BudgetSearch> BudgetSearch::create(std::shared_ptr<const Model> model, Policy policy, Shared<CostTable> table,
                                           bool share)
 {
-    QL_TRY(std::vector<Part> parts, PartBuilder(*model, *table).build(share));
+    QL_TRY(std::vector<Part> parts, PartBuilder(*model, *table).build(share || policy.share));
     std::vector<AllocationGroup> groups;
     for (const Part& part : parts)
         groups.push_back(groupOf(*model, *table, part));

@@ -18,8 +18,9 @@ public:
         bool searched = false;
     };
 
-    /// `share`: q, k and v of a layer get one scheme, gate and up another; a lock on one of them binds all. InvalidArgument
-    /// naming tensors that are to share but are locked apart, or that cannot take their sibling's lock.
+    /// With `share`, or where the policy says so itself, q, k and v of a layer get one scheme, gate and up another; a lock
+    /// on one of them binds all. InvalidArgument naming tensors that are to share but are locked apart, or that cannot
+    /// take their sibling's lock.
     static Result<BudgetSearch> create(std::shared_ptr<const Model> model, Policy policy, Shared<CostTable> table, bool share);
 
     const Model& model() const { return *m_model; }

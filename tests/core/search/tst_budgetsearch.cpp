@@ -283,6 +283,22 @@ private Q_SLOTS:
         QVERIFY(named);
     }
 
+    void policiesThatShareAreSearchedThatWay()
+    {
+        SensitivityRequest wanted = request();
+        wanted.policy.share = true;
+        const auto search = searchIn(wanted, false);
+        QVERIFY2(search.ok(), text(search));
+        const auto found = search->problem().solve(search->problem().smallestBytes() + 3000);
+        QVERIFY2(found.ok(), text(found));
+        // What is written shares again when it is resolved, so it must have been chosen as one.
+        const auto decisions = search->policyOf(*found).resolve(*m_model);
+        QVERIFY(decisions.ok());
+        const auto point = search->pointOf(*decisions);
+        QVERIFY(point.has_value());
+        QCOMPARE(point->bytes, found->bytes);
+    }
+
     void locksBindSiblings()
     {
         SensitivityRequest wanted = request();
