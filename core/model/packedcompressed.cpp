@@ -132,6 +132,8 @@ Result<std::optional<PackedDraft>> packedIntegers(const PackedFinder& finder, co
     const TensorInfo* zeros = finder.find(module + ".weight_zero_point");
     if (zeros)
         QL_CHECK(readPackedZeros(finder, *zeros, weight));
+    else if (saysAsymmetric(finder.config(), width->bits))
+        return finder.need(codes, module + ".weight_zero_point").error();
     if (const TensorInfo* index = finder.find(module + ".weight_g_idx")) {
         QL_CHECK(finder.needType(*index, {DType::I32}));
         QL_CHECK(finder.needShape(*index, {weight.cols}));

@@ -123,6 +123,8 @@ Result<std::optional<PackedDraft>> bytes(const PackedFinder& finder, const Tenso
         QL_CHECK(finder.needShape(*zeros, scales.shape));
         weight.zeros = addPart(weight, *zeros);
         weight.zeroOrder = ZeroOrder::Plain;
+    } else if (integers && !zeros && saysAsymmetric(finder.config(), 8)) {
+        return finder.need(codes, module + ".weight_zero_point").error();
     } else if (zeros) {
         addPart(weight, *zeros); // of symmetric floats: zeros that change nothing
     }

@@ -95,6 +95,9 @@ Result<std::optional<PackedDraft>> gptq(const PackedFinder& finder, const Words&
     if (index) {
         QL_CHECK(finder.needType(*index, {DType::I32}));
         QL_CHECK(finder.needShape(*index, {cols}));
+    } else if (config.boolean("desc_act").value_or(false) && !config.boolean("static_groups").value_or(false) &&
+               words.groups > 1) {
+        return finder.need(*words.codes, words.module + ".g_idx").error(); // groups in the order of activations
     }
     const int64_t group = groupSize(config, cols, words.groups);
     if (group == 0)

@@ -115,6 +115,25 @@ std::optional<bool> QuantConfig::boolean(const char* key) const
     return at != settings.end() && at->is_boolean() ? std::optional(at->get<bool>()) : std::nullopt;
 }
 
+bool saysAsymmetric(const QuantConfig& config, int bits)
+{
+    const auto groups = config.settings.find("config_groups");
+    if (groups == config.settings.end() || !groups->is_object())
+        return false;
+    int with = 0;
+    for (const Json& group : *groups) {
+        const auto weights = group.is_object() ? group.find("weights") : group.end();
+        if (!group.is_object() || weights == group.end() || !weights->is_object() ||
+            wholeNumber(*weights, {"num_bits"}).value_or(8) != bits)
+            continue;
+        const auto symmetric = weights->find("symmetric");
+        if (symmetric == weights->end() || !symmetric->is_boolean() || symmetric->get<bool>())
+            return false;
+        ++with;
+    }
+    return with > 0;
+}
+
 std::optional<DType> floatTypeFromName(std::string_view name)
 {
     if (name.starts_with("torch."))

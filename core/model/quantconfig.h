@@ -29,6 +29,9 @@ struct QuantConfig {
     std::optional<bool> boolean(const char* key) const;
 };
 
+/// Whether each of compressed-tensors' groups of integers with so many bits has zero points.
+bool saysAsymmetric(const QuantConfig& config, int bits);
+
 /// From config.json, quantize_config.json, quant_config.json or hf_quant_config.json. `folder` is where the model lies;
 /// empty looks at `contents.configJson` only. ConfigInvalid for a file that is there and cannot be read.
 Result<QuantConfig> readQuantConfig(const Model::Contents& contents, const std::string& folder);

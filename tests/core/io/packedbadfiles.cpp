@@ -48,6 +48,11 @@ std::vector<BadPacked> badPackedWords()
     return {
         {"gptq/scales missing", "gptq-4bit-asym", E::NoSuchTensor, kM + ".scales", without(kM + ".scales")},
         {"gptq/zero points missing", "gptq-4bit-asym", E::NoSuchTensor, kM + ".qzeros", without(kM + ".qzeros")},
+        {"gptq/groups in another order, which is missing", "gptq-4bit-asym", E::NoSuchTensor, kM + ".g_idx is missing",
+         [](F& f) {
+             f.tensors.erase(kM + ".g_idx");
+             f.configure("\"desc_act\": false", "\"desc_act\": true");
+         }},
         {"gptq/codes in 64-bit words", "gptq-4bit-asym", E::BadTensorType, "I64",
          [](F& f) {
              f.at(kM + ".qweight").dtype = "I64";
@@ -119,6 +124,8 @@ std::vector<BadPacked> badPackedScaled()
          shaped(kM + ".weight_scale", {32, 3})},
         {"compressed/zero points of other shape", "ct-pack-4bit-asym", E::SizeMismatch, "[4, 4]",
          shaped(kM + ".weight_zero_point", {5, 4})},
+        {"compressed/zero points missing", "ct-pack-4bit-asym", E::NoSuchTensor, kM + ".weight_zero_point is missing",
+         without(kM + ".weight_zero_point")},
         {"compressed/zero points of floats", "ct-pack-4bit-asym", E::BadTensorType, kM + ".weight_zero_point",
          typed(kM + ".weight_zero_point", "F32")},
         {"compressed/group index out of range", "ct-act-order", E::CannotDecode, "input 0 has group 99",
@@ -129,6 +136,8 @@ std::vector<BadPacked> badPackedScaled()
         {"nvfp4/scales of other groups", "ct-nvfp4", E::SizeMismatch, "[32, 4]", shaped(kM + ".weight_scale", {32, 2})},
         {"mxfp4/scales missing", "ct-mxfp4", E::NoSuchTensor, kM + ".weight_scale", without(kM + ".weight_scale")},
         {"int8/scales missing", "ct-int-channel", E::NoSuchTensor, kM + ".weight_scale", without(kM + ".weight_scale")},
+        {"int8/zero points missing", "ct-int-asym-group", E::NoSuchTensor, kM + ".weight_zero_point is missing",
+         without(kM + ".weight_zero_point")},
         {"int8/zero points of other shape", "ct-int-asym-group", E::SizeMismatch, kM + ".weight_zero_point",
          shaped(kM + ".weight_zero_point", {32, 1})},
         {"fp8/scales of other shape", "ct-float-channel", E::SizeMismatch, "[7, 1]",
