@@ -25,11 +25,14 @@ svg line[stroke="#e6e6e6"]{stroke:var(--line)}svg line[stroke="#666666"]{stroke:
 svg text[fill="#777777"]{fill:var(--muted)}.scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:13px;font-variant-numeric:tabular-nums}
 th,td{padding:4px 10px;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
-td:first-child{overflow-wrap:anywhere}th{position:sticky;top:0;background:var(--back);white-space:nowrap}
+th{position:sticky;top:0;background:var(--back);white-space:nowrap}
 .sortable th{cursor:pointer}th[aria-sort]{color:var(--accent)}th.n,td.n{text-align:right;white-space:nowrap}
+.wide td:first-child,.wide td:nth-child(2){white-space:nowrap}.wide td:last-child{min-width:15em}
+.wide{width:min(94vw,1560px);margin-left:calc(50% - min(47vw,780px))}
 .facts{width:auto}.facts td:first-child{color:var(--muted);padding-left:0}
 .kind{color:var(--accent);font-weight:600}pre{background:var(--panel);padding:12px;border-radius:8px;overflow-x:auto;
-font-size:12px}summary{cursor:pointer}@media print{main{max-width:none}.scroll{overflow:visible}}
+font-size:12px}summary{cursor:pointer}@media print{main{max-width:none}.scroll{overflow:visible}
+.wide{width:auto;margin-left:0}.wide td:first-child{white-space:normal;overflow-wrap:anywhere}}
 )";
 
 /// Sorts by the column that was clicked; numbers by the exact value that each cell carries.
@@ -176,7 +179,7 @@ std::string tensorTable(const Report& report)
     const bool outputs = std::any_of(report.tensors.begin(), report.tensors.end(),
                                      [](const ReportTensor& tensor) { return tensor.figures.output.has_value(); });
     std::string out = "<h2>Tensors</h2>\n<p class=\"muted\">Click a heading to sort.</p>\n"
-                      "<div class=\"scroll\"><table class=\"sortable\">\n";
+                      "<div class=\"scroll wide\"><table class=\"sortable\">\n";
     const Heading name{"Tensor", "name in the model", false}, shape{"Shape", "as stored, outermost first", false},
         type{"Stored", "element type in the file", false}, scheme{"Scheme", "how the policy quantizes it", false},
         bits{"Bits/w", "stored bits / number of weights, all overhead included"},
