@@ -19,8 +19,8 @@ constexpr Verb kVerbs[] = {
      "what an export would write, how long it takes and whether it fits; writes nothing",
      runPlan},
     {"policy",
-     "convert IN --to DIALECT [--model MODEL] [--from DIALECT] [--out F] [--strict] | validate IN --model MODEL [--json] | "
-     "diff A B --model MODEL [--json] | list [--json]",
+     "convert IN --to DIALECT [--model MODEL] [--from DIALECT] [--out F] [--strict] | validate IN --model MODEL [--strict] [--json] | "
+     "diff A B --model MODEL [--errors] [--json] | list [--json]",
      "policies from and to the recipes of other engines, checked and compared", runPolicy},
     {"calibrate", "MODEL [--text F | --import F] [--out C.safetensors|C.gguf] [--length N] [--count N] [--seed N] [--gram] [--json]",
      "statistics of what enters the linear layers, from a text or from elsewhere", runCalibrate},

@@ -3,6 +3,7 @@
 #include "app/cli/options.h"
 
 #include "core/base/format.h"
+#include "core/policy/validation.h"
 
 #include <QRegularExpression>
 
@@ -108,17 +109,23 @@ Result<std::vector<int>> selectTensors(const Model& model, const std::string& pa
     return selected;
 }
 
+Result<Policy> loadPolicy(const std::string& path, Context& context)
+{
+    std::vector<std::string> warnings;
+    QL_TRY(Policy policy, Policy::load(path, &warnings));
+    for (const std::string& warning : warnings)
+        context.err << "quantloupe-cli: warning: " << warning << '\n';
+    if (const Status sound = checkContradictions(policy); !sound.ok())
+        return Error{sound.error().code, sound.error().message, path + ": " + sound.error().where};
+    return policy;
+}
+
 Result<Policy> policyFrom(const Options& options, Context& context)
 {
     if (options.has("scheme") == options.has("policy"))
         return Error{ErrorCode::InvalidArgument, "give exactly one of --scheme and --policy", {}};
-    if (options.has("policy")) {
-        std::vector<std::string> warnings;
-        auto policy = Policy::load(options.text("policy"), &warnings);
-        for (const std::string& warning : warnings)
-            context.err << "quantloupe-cli: warning: " << options.text("policy") << ": " << warning << '\n';
-        return policy;
-    }
+    if (options.has("policy"))
+        return loadPolicy(options.text("policy"), context);
     Policy policy;
     QL_TRY(policy.defaultScheme, Scheme::parse(options.text("scheme")));
     return policy;

@@ -45,7 +45,9 @@ std::optional<int> begin(Options& options, const QStringList& arguments, Context
 
 /// Indices of the tensors whose name contains a match of --tensor (all without it). EmptySelection, PolicyBadRule.
 Result<std::vector<int>> selectTensors(const Model& model, const std::string& pattern);
-/// The policy of --scheme or --policy (exactly one of them), warnings printed to stderr.
+/// A policy file, with its warnings printed to stderr. Errors of Policy::load; PolicyBadRule where rules contradict.
+Result<Policy> loadPolicy(const std::string& path, Context& context);
+/// The policy of --scheme or --policy (exactly one of them), as loadPolicy.
 Result<Policy> policyFrom(const Options& options, Context& context);
 /// Bytes and tokens: progress has a rate. Work: only a share of the whole.
 enum class ProgressUnit { Bytes, Tokens, Work };

@@ -1,8 +1,11 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // quantloupe-cli policy: convert between recipe dialects, validate against a model, show what changes.
+#include "app/backends.h"
 #include "app/cli/options.h"
 #include "app/cli/table.h"
+#include "app/resources.h"
+#include "core/export/exporter.h"
 #include "core/io/atomicfile.h"
 #include "core/policy/checkpointpolicy.h"
 #include "core/policy/dialects/dialect.h"
@@ -44,8 +47,13 @@ Result<const Dialect*> dialectNamed(const std::string& id, const char* option)
     return Error{ErrorCode::InvalidArgument, "unknown dialect \"" + id + "\"; known: " + dialectIds(), option};
 }
 
+struct Recipe {
+    Policy policy;
+    size_t warnings = 0; ///< said on stderr
+};
+
 /// Any dialect, found by content unless `from` names it.
-Result<Policy> readRecipe(const std::string& path, const std::string& from, const Model* model, Context& context)
+Result<Recipe> readRecipe(const std::string& path, const std::string& from, const Model* model, Context& context)
 {
     QL_TRY(const std::string text, textOf(path, context));
     const Dialect* dialect = nullptr;
@@ -55,10 +63,10 @@ Result<Policy> readRecipe(const std::string& path, const std::string& from, cons
         QL_TRY(dialect, dialectNamed(from, "--from"));
     }
     std::vector<std::string> warnings;
-    auto policy = dialect->read({text, path, model, &warnings});
+    QL_TRY(Policy policy, dialect->read({text, path, model, &warnings}));
     for (const std::string& warning : warnings)
         context.err << "quantloupe-cli: warning: " << (warning.starts_with(path) ? "" : path + ": ") << warning << '\n';
-    return policy;
+    return Recipe{std::move(policy), warnings.size()};
 }
 
 Result<SharedModel> modelOf(const Options& options)
@@ -75,6 +83,12 @@ Result<SharedModel> neededModel(const Options& options, const char* why)
     return modelOf(options);
 }
 
+Error strictError(size_t warnings, const char* then, const std::string& file)
+{
+    return {ErrorCode::PolicySyntax,
+            std::to_string(warnings) + (warnings == 1 ? " warning" : " warnings") + then + " (--strict)", file};
+}
+
 Status convert(const Options& options, Context& context)
 {
     if (!options.has("to"))
@@ -83,10 +97,12 @@ Status convert(const Options& options, Context& context)
     const bool own = target->id == "quantloupe";
     QL_TRY(const SharedModel model,
            own ? modelOf(options) : neededModel(options, "other dialects are written for the layers of a model"));
-    QL_TRY(const Policy policy, readRecipe(options.argument(0), options.text("from"), model.get(), context));
-    DialectText written{policy.toJson(), {}};
+    QL_TRY(const Recipe recipe, readRecipe(options.argument(0), options.text("from"), model.get(), context));
+    if (options.has("strict") && recipe.warnings > 0)
+        return strictError(recipe.warnings, "; nothing is written", options.argument(0));
+    DialectText written{recipe.policy.toJson(), {}};
     if (!own) {
-        QL_TRY(written, target->write(policy, *model));
+        QL_TRY(written, target->write(recipe.policy, *model));
     }
     for (const std::string& line : written.lost)
         context.err << "quantloupe-cli: note: lost: " << line << '\n';
@@ -109,7 +125,7 @@ int runConvert(const QStringList& arguments, Context& context)
         .value("from", "DIALECT", "of IN; found by content without it")
         .value("model", "MODEL", "file or folder whose layers are meant; only for --to quantloupe it may be left out")
         .value("out", "FILE", "where to write; the standard output without it")
-        .flag("strict", "fail where the dialect cannot say all of it");
+        .flag("strict", "warnings are errors, and so is what the dialect cannot say; nothing is written then");
     if (const auto code = begin(options, arguments, context))
         return *code;
     const Status done = convert(options, context);
@@ -142,22 +158,34 @@ int runValidate(const QStringList& arguments, Context& context)
     Options options("policy validate");
     options.positional("IN", "a policy or recipe file of any dialect").flag("json", "one JSON document on stdout")
         .value("from", "DIALECT", "of IN; found by content without it")
-        .value("model", "MODEL", "file or folder that the policy is for");
+        .value("model", "MODEL", "file or folder that the policy is for")
+        .flag("strict", "warnings are errors");
     if (const auto code = begin(options, arguments, context))
         return *code;
     const auto model = neededModel(options, "a policy is checked against the tensors of a model");
     if (!model.ok())
         return fail(context, model.error());
-    const auto policy = readRecipe(options.argument(0), options.text("from"), model->get(), context);
-    if (!policy.ok())
-        return fail(context, policy.error());
-    const auto findings = validate(*policy, **model);
+    const auto recipe = readRecipe(options.argument(0), options.text("from"), model->get(), context);
+    if (!recipe.ok())
+        return fail(context, recipe.error());
+    const auto findings = validate(recipe->policy, **model);
     printFindings(findings, context.out, options.has("json"));
-    if (findings.empty() && !options.has("json"))
+    if (findings.empty() && recipe->warnings == 0 && !options.has("json"))
         context.out << "nothing to remark\n";
-    const bool wrong = std::any_of(findings.begin(), findings.end(),
-                                   [](const Finding& finding) { return finding.severity == Finding::Error; });
-    return wrong ? int(ErrorKind::BadInput) : 0;
+    const auto count = [&](Finding::Severity severity) {
+        return std::count_if(findings.begin(), findings.end(),
+                             [&](const Finding& finding) { return finding.severity == severity; });
+    };
+    if (count(Finding::Error) > 0)
+        return int(ErrorKind::BadInput);
+    const size_t warnings = recipe->warnings + size_t(count(Finding::Warning));
+    return options.has("strict") && warnings > 0 ? fail(context, strictError(warnings, "", options.argument(0))) : 0;
+}
+
+Result<Policy> policyIn(const std::string& path, const Model& model, Context& context)
+{
+    QL_TRY(Recipe recipe, readRecipe(path, {}, &model, context));
+    return std::move(recipe.policy);
 }
 
 /// A file of a dialect, or a checkpoint whose tensors tell the policy.
@@ -165,9 +193,39 @@ Result<Policy> policyOrCheckpoint(const std::string& path, const Model& model, C
 {
     const QFileInfo info(QString::fromStdString(path));
     if (!info.isDir() && info.suffix() != "safetensors" && info.suffix() != "gguf")
-        return readRecipe(path, {}, &model, context);
+        return policyIn(path, model, context);
     QL_TRY(const auto checkpoint, Model::open(path));
     return policyOfCheckpoint(*checkpoint);
+}
+
+bool needsCalibration(const Decision& decision)
+{
+    return !decision.asStored && (decision.scheme.clip == ClipMethod::Output || decision.scheme.importance);
+}
+
+/// Measures what changes, before and after; schemes that a calibration decides stay without an error.
+Status measureChanges(PolicyDiff& diff, const Model& model, const Options& options, Context& context)
+{
+    Backends backends(context.program.toStdString(), kernelCacheFolder());
+    QL_TRY(const auto device, backends.choose(options.text("device")));
+    std::map<std::string, ErrorMetrics> errors[2];
+    for (const bool after : {false, true}) {
+        std::vector<Decision> decisions(model.tensors().size());
+        std::vector<int> tensors;
+        for (const PolicyChange& change : diff.changes) {
+            const Decision& decision = after ? change.after : change.before;
+            if (needsCalibration(decision))
+                continue;
+            decisions[size_t(change.tensor)] = decision;
+            tensors.push_back(change.tensor);
+        }
+        QL_TRY(const auto reports, measureModel(*device.backend, model, decisions, tensors, {},
+                                                progressJob(context, after ? "measuring B" : "measuring A")));
+        for (const TensorReport& report : reports)
+            errors[after].emplace(report.tensor, report.metrics);
+    }
+    addErrors(diff, model, errors[0], errors[1]);
+    return {};
 }
 
 int runPolicyDiff(const QStringList& arguments, Context& context)
@@ -175,7 +233,9 @@ int runPolicyDiff(const QStringList& arguments, Context& context)
     Options options("policy diff");
     options.positional("A", "a policy, a recipe or a quantized checkpoint").positional("B", "what becomes of A")
         .flag("json", "one JSON document on stdout")
-        .value("model", "MODEL", "file or folder that both are for");
+        .value("model", "MODEL", "file or folder that both are for")
+        .flag("errors", "measure the relative error of what changes, before and after")
+        .value("device", "D", "with --errors: auto, cpu, opencl or a device id", "auto");
     if (const auto code = begin(options, arguments, context))
         return *code;
     const auto model = neededModel(options, "policies differ where the tensors of a model get other schemes");
@@ -187,9 +247,13 @@ int runPolicyDiff(const QStringList& arguments, Context& context)
     const auto after = policyOrCheckpoint(options.argument(1), **model, context);
     if (!after.ok())
         return fail(context, after.error());
-    const auto diff = diffPolicies(**model, *before, *after);
+    auto diff = diffPolicies(**model, *before, *after);
     if (!diff.ok())
         return fail(context, diff.error());
+    if (options.has("errors")) {
+        if (const Status measured = measureChanges(*diff, **model, options, context); !measured.ok())
+            return fail(context, measured.error());
+    }
     context.out << (options.has("json") ? diffJson(*diff, **model) : diffText(*diff, **model));
     return 0;
 }

@@ -27,7 +27,7 @@ void describe(Options& options)
         .value("clips", "C,C,...", "and with each of these clip methods: minmax, mse, percentile:99.9, output ...")
         .value("policy", "FILE", "a policy whose locks and float formats stay")
         .flag("embeddings", "search embeddings and output head too, which otherwise stay as stored")
-        .flag("share-groups", "q, k and v share a scheme, gate and up too")
+        .flag("share-groups", "q, k and v share a scheme, gate and up too, even if --policy does not say so")
         .value("calibration", "FILE", "calibration, importance matrix or activation dump")
         .value("text", "FILE", "text for kl; the bundled held-out text without it")
         .value("context", "N", "tokens per sequence for kl; 512 or what the model takes, if that is less", "0")
@@ -78,10 +78,7 @@ Result<SensitivityRequest> requestFrom(const Options& options, Context& context)
     QL_TRY(const int64_t memory, options.integer("memory", 1, int64_t(1) << 24));
     request.attributionBytes = uint64_t(memory) << 20;
     if (options.has("policy")) {
-        std::vector<std::string> warnings;
-        QL_TRY(request.policy, Policy::load(options.text("policy"), &warnings));
-        for (const std::string& warning : warnings)
-            context.err << "quantloupe-cli: warning: " << options.text("policy") << ": " << warning << '\n';
+        QL_TRY(request.policy, loadPolicy(options.text("policy"), context));
     }
     QL_TRY(request.model, Model::open(options.argument(0), options.has("read") ? FileAccess::Read : FileAccess::Map));
     if (options.has("calibration")) {

@@ -118,6 +118,29 @@ Json choiceJson(const SearchFindings& findings, size_t p)
     return json;
 }
 
+/// " (from second moments)": what output errors were reckoned from, which is not always the same.
+std::string basesText(const BudgetSearch& search)
+{
+    if (search.table().measure != SearchMeasure::Output)
+        return {};
+    std::vector<std::string> bases;
+    for (const CostTable::Row& row : search.table().rows) {
+        const bool fresh = std::find(bases.begin(), bases.end(), row.basis) == bases.end();
+        if (row.state == CostTable::State::Searched && fresh)
+            bases.push_back(row.basis);
+    }
+    const auto named = [](const std::string& basis) -> std::string {
+        return basis == "gram"     ? "Gram matrices"
+               : basis == "sample" ? "a sample of rows"
+               : basis == "weight" ? "weights, where no input is known"
+                                   : basis;
+    };
+    std::string text;
+    for (const std::string& basis : bases)
+        text += (text.empty() ? " (from " : ", ") + named(basis);
+    return text.empty() ? text : text + ")";
+}
+
 } // namespace
 
 void printSearch(const SearchFindings& findings, std::ostream& out)
@@ -129,7 +152,7 @@ void printSearch(const SearchFindings& findings, std::ostream& out)
         printFront(search, out);
     out << "\ntotal: " << formatBytes(found.bytes) << " of " << formatBytes(findings.target) << ", "
         << formatSignificant(search.bitsPerWeight(found.bytes), 4) << " bits/weight; " << measureLabel(search.table().measure)
-        << ' ' << formatSignificant(found.cost);
+        << ' ' << formatSignificant(found.cost) << basesText(search);
     if (found.exact)
         out << ", the least there is";
     else

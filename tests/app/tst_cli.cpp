@@ -292,6 +292,25 @@ private Q_SLOTS:
         QVERIFY(result.out.empty());
     }
 
+    void policiesThatContradictThemselvesAreRefused()
+    {
+        QTemporaryDir folder;
+        const QString policy = folder.filePath("p.json"), out = folder.filePath("out.safetensors");
+        QFile file(policy);
+        QVERIFY(file.open(QIODevice::WriteOnly));
+        file.write(R"({"quantloupe_policy": 1, "colour": 1, "rules": [{"match": "q", "scheme": "int8"}, {"match": "q", "scheme": "int4"}]})");
+        file.close();
+        for (const QStringList& verb : {QStringList{"plan", kModel, "--as", "codes"}, QStringList{"search", kModel, "--target-bpw", "8"},
+                                        QStringList{"quantize", kModel, "--as", "codes", "--out", out, "--device", "cpu"}}) {
+            const Run result = run(verb + QStringList{"--policy", policy});
+            QCOMPARE(result.code, 2);
+            const std::string path = policy.toStdString();
+            QVERIFY2(result.err.find(path + ": rule 2: (int4) contradicts rule 1 (int8)") != std::string::npos, result.err.c_str());
+            QVERIFY2(result.err.find("warning: " + path + ": line 1 (policy): unknown key") != std::string::npos, result.err.c_str());
+            QVERIFY(!QFile::exists(out) && result.out.empty());
+        }
+    }
+
     void theSourceIsNeverTheTarget()
     {
         QTemporaryDir folder;

@@ -75,6 +75,34 @@ private Q_SLOTS:
         QVERIFY(QFile::exists(out));
     }
 
+    void strictMakesWarningsErrors()
+    {
+        const QString recipe = write("warned.json", "{\"bits\": 4, \"quant_method\": \"gptq\",\n\"colour\": 3}");
+        const QString out = m_folder.filePath("warned-out.json");
+        const QStringList convert{"convert", recipe, "--to", "quantloupe", "--out", out};
+        const Run strict = run(convert + QStringList{"--strict"});
+        QCOMPARE(strict.code, 2);
+        QVERIFY(!QFile::exists(out));
+        QVERIFY2(strict.err.find("line 2: unknown key \"colour\"") != std::string::npos, strict.err.c_str());
+        QVERIFY2(strict.err.find("1 warning; nothing is written (--strict)") != std::string::npos, strict.err.c_str());
+        QCOMPARE(run(convert).code, 0);
+        QVERIFY(QFile::exists(out));
+        QCOMPARE(run({"validate", recipe, "--model", kModel}).code, 0);
+        QCOMPARE(run({"validate", recipe, "--model", kModel, "--strict"}).code, 2);
+        const QString idle = write("idle.json", R"({"quantloupe_policy": 1, "rules": [{"match": "nowhere", "scheme": "int8"}]})");
+        QCOMPARE(run({"validate", idle, "--model", kModel}).code, 0);
+        QCOMPARE(run({"validate", idle, "--model", kModel, "--strict"}).code, 2);
+        QCOMPARE(run({"validate", write("calm.json", R"({"quantloupe_policy": 1})"), "--model", kModel, "--strict"}).code, 0);
+    }
+
+    void whatWasNotReadIsNotWarnedAbout()
+    {
+        const QString broken = write("broken.json", R"({"quantloupe_policy": 1, "rules": [{"role": "nothing", "scheme": "int4"}]})");
+        const Run result = run({"validate", broken, "--model", kModel});
+        QCOMPARE(result.code, 2);
+        QCOMPARE(std::count(result.err.begin(), result.err.end(), '\n'), 1);
+    }
+
     void readsWhatItFinds_data()
     {
         QTest::addColumn<QByteArray>("text");
@@ -119,6 +147,29 @@ private Q_SLOTS:
         QVERIFY(result.out.find("v_proj") == std::string::npos);
         const json document = json::parse(run({"diff", before, kModel, "--model", kModel, "--json"}).out);
         QVERIFY(document.is_object() && !document.empty());
+    }
+
+    void errorsOfWhatChangesAreMeasured()
+    {
+        const QString before = write("ea.json", R"({"quantloupe_policy": 1, "default": "int8", "rules": [
+            {"match": "up_proj", "scheme": "int4,clip=output"}]})");
+        const QString after = write("eb.json", R"({"quantloupe_policy": 1, "default": "int8", "rules": [
+            {"match": "up_proj", "scheme": "int4"}, {"match": "v_proj", "scheme": "int3"}]})");
+        const Run result = run({"diff", before, after, "--model", kModel, "--errors", "--device", "cpu", "--json"});
+        QVERIFY2(result.code == 0, result.err.c_str());
+        int values = 0;
+        const json document = json::parse(result.out);
+        for (const json& row : document.at("tensors")) {
+            QVERIFY(row.at("rel_error_after").get<double>() > 0.01);
+            if (row.at("name").get<std::string>().find("v_proj") == std::string::npos) {
+                QVERIFY(row.at("rel_error_before").is_null()); // decided by a calibration, which is not there
+                continue;
+            }
+            const double eight = row.at("rel_error_before").get<double>(), three = row.at("rel_error_after").get<double>();
+            QVERIFY2(three / eight > 25 && three / eight < 60, qPrintable(QString::number(three / eight))); // 127 codes against 3
+            ++values;
+        }
+        QCOMPARE(values, 4);
     }
 
     void listsItsDialects()
