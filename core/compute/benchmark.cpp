@@ -70,7 +70,7 @@ public:
     {
     }
 
-    Status run(Backend* openCl);
+    Status run(Backend* openCl, std::string_view part);
     std::vector<BenchFigure> figures;
 
 private:
@@ -189,14 +189,15 @@ Status Bench::sixteenBit()
 Status Bench::ggml()
 {
     CpuBackend reference(std::make_shared<ThreadPool>(), false);
-    // The scalar reference is slow: a part of the values is enough.
-    const size_t part = std::min<size_t>(m_values.size(), 4 << 20);
-    const TensorView small = storedAs(DType::F32, {m_values.begin(), m_values.begin() + int64_t(part)});
-    const auto quantize = [&](Backend& backend, const char* text) -> Pass {
-        return [&backend, &small, scheme = *Scheme::parse(text), this]() -> Status {
+    auto importance = std::make_shared<ColumnImportance>();
+    importance->cols = kColumns;
+    for (int64_t i = 0; i < kColumns; ++i)
+        importance->values.push_back(float(1 + i % 17));
+    const auto quantize = [&](Backend& backend, const TensorView& tensor, const char* text) -> Pass {
+        return [&backend, &tensor, scheme = *Scheme::parse(text), this]() -> Status {
             const JobControl job{m_job.stop, {}};
-            QL_TRY(const TensorParameters parameters, backend.prepare(small, scheme, job));
-            QL_TRY(const QuantizedTensor q, backend.quantizeRows(small, parameters, 0, small.rows(), job));
+            QL_TRY(const TensorParameters parameters, backend.prepare(tensor, scheme, job));
+            QL_TRY(const QuantizedTensor q, backend.quantizeRows(tensor, parameters, 0, tensor.rows(), job));
             static_cast<void>(q);
             return {};
         };
@@ -205,11 +206,20 @@ Status Bench::ggml()
         const char* scheme;
         const char* name;
         double goal;
+        bool slow; ///< the scalar reference: a part of the values is enough
     };
-    for (const Row& row : {Row{"q8_0", "Q8_0 to bytes", 5}, Row{"q4_0", "Q4_0 to bytes", 2.3},
-                           Row{"iq4_nl", "IQ4_NL to bytes", 5}, Row{"int4", "INT4 group 128 to codes", 0},
-                           Row{"nf4", "NF4 block 64 to codes", 0}}) {
-        QL_TRY(const Timing t, interleave(quantize(reference, row.scheme), quantize(m_cpu, row.scheme)));
+    for (const Row& row :
+         {Row{"q8_0", "Q8_0 to bytes", 5, false}, Row{"q4_0", "Q4_0 to bytes", 2.3, false},
+          Row{"iq4_nl", "IQ4_NL to bytes", 5, true}, Row{"iq4_xs", "IQ4_XS to bytes", 5, true},
+          Row{"q2_k", "Q2_K to bytes", 5, true}, Row{"q3_k", "Q3_K to bytes", 5, true},
+          Row{"q4_k", "Q4_K to bytes", 5, true}, Row{"q5_k", "Q5_K to bytes", 5, true},
+          Row{"q6_k", "Q6_K to bytes", 5, true}, Row{"q4_k,imatrix", "Q4_K by importance to bytes", 5, true},
+          Row{"int4", "INT4 group 128 to codes", 0, false}, Row{"nf4", "NF4 block 64 to codes", 0, false}}) {
+        const size_t part = std::min<size_t>(m_values.size(), row.slow ? 1 << 20 : 4 << 20);
+        const TensorView small =
+            storedAs(DType::F32, {m_values.begin(), m_values.begin() + int64_t(part)}).weighted(importance);
+        QL_TRY(const Timing t,
+               interleave(quantize(reference, small, row.scheme), quantize(m_cpu, small, row.scheme)));
         figures.push_back({row.name, double(part) * sizeof(float) / 1e9 / t.second, "GB/s", t.ratio, "scalar", row.goal,
                            false});
     }
@@ -224,12 +234,13 @@ Status Bench::device(Backend& openCl)
     return against("OpenCL: NF4 block 64", "C++", 0.85, measure(m_cpu, m_f32, "nf4"), measure(openCl, m_f32, "nf4"));
 }
 
-Status Bench::run(Backend* openCl)
+Status Bench::run(Backend* openCl, std::string_view part)
 {
-    QL_CHECK(streams());
-    QL_CHECK(sixteenBit());
-    QL_CHECK(ggml());
-    return openCl ? device(*openCl) : Status();
+    const auto wanted = [part](std::string_view name) { return part.empty() || part == name; };
+    QL_CHECK(wanted("streams") ? streams() : Status());
+    QL_CHECK(wanted("halves") ? sixteenBit() : Status());
+    QL_CHECK(wanted("ggml") ? ggml() : Status());
+    return openCl && wanted("opencl") ? device(*openCl) : Status();
 }
 
 } // namespace
@@ -258,13 +269,13 @@ Result<BenchTiming> interleavePasses(const BenchPass& first, const BenchPass& se
 }
 
 Result<std::vector<BenchFigure>> measureFigures(Backend& cpu, Backend* openCl, int64_t values, int repeats,
-                                                const JobControl& job)
+                                                const JobControl& job, std::string_view part)
 {
     constexpr int64_t kMebi = 1 << 20;
     if (values < kMebi || values % kMebi != 0 || repeats < 1)
         return Error{ErrorCode::InvalidArgument, "the benchmark runs on whole multiples of 1 Mi values", {}};
     Bench bench(cpu, values, repeats, job);
-    QL_CHECK(bench.run(openCl));
+    QL_CHECK(bench.run(openCl, part));
     return std::move(bench.figures);
 }
 

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ql {
@@ -34,9 +35,9 @@ Result<BenchTiming> interleavePasses(const BenchPass& first, const BenchPass& se
                                      const std::stop_token& stop);
 
 /// Measures every figure on `values` values (a multiple of 1 Mi; 64 Mi for figures to publish) with `repeats` rounds.
-/// `openCl` may be null. Cancelled; whatever the backends fail with.
+/// `openCl` may be null. `part`: streams, halves, ggml or opencl; all without. Cancelled; whatever the backends fail with.
 Result<std::vector<BenchFigure>> measureFigures(Backend& cpu, Backend* openCl, int64_t values, int repeats,
-                                                const JobControl& job);
+                                                const JobControl& job, std::string_view part = {});
 
 /// One line per figure, with goal and "pass" or "miss".
 std::string figuresAsText(const std::vector<BenchFigure>& figures);

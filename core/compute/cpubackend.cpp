@@ -140,7 +140,7 @@ Result<ErrorMetrics> CpuBackend::measure(const TensorView& tensor, const Scheme&
     const auto fused = m_kernels ? FusedQuantizer::create(*m_kernels, parameters) : std::nullopt;
     const auto ggml = m_kernels ? FusedGgml::create(*m_kernels, parameters) : std::nullopt;
     const TensorQuantizer reference(parameters, m_searcher);
-    const int64_t unit = fused ? fused->unit() : ggml ? FusedGgml::kUnit : tensor.cols();
+    const int64_t unit = fused ? fused->unit() : ggml ? ggml->unit() : tensor.cols();
     auto metrics = reduceTiles(*m_pool, tensor, unit, job, ErrorMetrics{}, [&] {
         return [&, scratch = std::make_shared<FusedScratch>()](TileSource& source, ValueRange, ValueRange tile,
                                                                ErrorMetrics& out) -> Status {
@@ -149,7 +149,7 @@ Result<ErrorMetrics> CpuBackend::measure(const TensorView& tensor, const Scheme&
                 fused->measure(x, tile, *scratch, {}, out);
             } else if (ggml) {
                 QL_TRY(const simd::Source x, source.values(tile));
-                ggml->measure(x, tile.count, {}, &out);
+                ggml->measure(x, tile, {}, &out);
             } else {
                 QL_TRY(const float* x, source.floats(tile));
                 out.merge(reference.measureRows(x, tile.first / tensor.cols(), tile.count / tensor.cols()));

@@ -93,22 +93,24 @@ FusedOutput outputFrom(QuantizedTensor& q, int64_t row)
 /// The same for GGML blocks.
 void allocateBlocks(QuantizedTensor& q)
 {
-    const size_t blocks = size_t(q.rows * q.groupsPerRow);
+    const FormatTraits& format = traits(q.scheme.format);
+    const size_t groups = size_t(q.rows * q.groupsPerRow);
     q.codes.resize(size_t(q.rows * q.cols));
-    q.scales.resize(blocks);
-    if (traits(q.scheme.format).hasMinimum)
-        q.mins.resize(blocks);
-    q.blocks.resize(blocks * size_t(traits(q.scheme.format).blockBytes));
+    q.scales.resize(groups);
+    if (format.hasMinimum)
+        q.mins.resize(groups);
+    q.blocks.resize(size_t(q.rows * q.cols / format.blockSize * format.blockBytes));
 }
 
 GgmlOutput blocksFrom(QuantizedTensor& q, int64_t row)
 {
-    const int64_t block = row * q.groupsPerRow;
+    const FormatTraits& format = traits(q.scheme.format);
+    const int64_t group = row * q.groupsPerRow;
     GgmlOutput out;
     out.codes = q.codes.data() + row * q.cols;
-    out.scales = q.scales.data() + block;
-    out.mins = q.mins.empty() ? nullptr : q.mins.data() + block;
-    out.blocks = q.blocks.data() + block * traits(q.scheme.format).blockBytes;
+    out.scales = q.scales.data() + group;
+    out.mins = q.mins.empty() ? nullptr : q.mins.data() + group;
+    out.blocks = q.blocks.data() + row * (q.cols / format.blockSize) * format.blockBytes;
     return out;
 }
 
@@ -152,7 +154,7 @@ Result<QuantizedTensor> CpuBackend::quantizeRows(const TensorView& tensor, const
             const int64_t row = tile.first / cols;
             if (ggml) {
                 QL_TRY(const simd::Source x, source.values(tile));
-                ggml->measure(x, tile.count, blocksFrom(q, row - firstRow), nullptr);
+                ggml->measure(x, tile, blocksFrom(q, row - firstRow), nullptr);
                 return {};
             }
             if (!fused) {

@@ -8,25 +8,6 @@
 #include <array>
 
 namespace ql {
-namespace {
-
-simd::SearchRule ruleOf(const GroupSearch& task)
-{
-    simd::SearchRule rule;
-    rule.kind = task.kind == GroupSearch::Signed   ? simd::SearchRule::Signed
-                : task.kind == GroupSearch::Affine ? simd::SearchRule::Affine
-                                                   : simd::SearchRule::Table;
-    rule.size = int(task.size);
-    rule.top = float(task.top);
-    rule.first = task.grid.first;
-    rule.step = task.grid.step;
-    rule.last = task.grid.last;
-    rule.absolute = task.grid.absolute;
-    return rule;
-}
-
-} // namespace
-
 VectorSearcher::VectorSearcher(const simd::Kernels& kernels)
     : m_kernels(kernels), m_levels(makeLookupCode(codebookFor(Scheme::defaultsFor(Format::IQ4_NL))))
 {
@@ -47,7 +28,7 @@ void VectorSearcher::search(const float* x, const float* weights, size_t groups,
         weights = paddedWeights.data();
     }
     simd::SearchedGroups found;
-    m_kernels.searchGroups(x, weights, ruleOf(task), m_levels ? &*m_levels : nullptr, &found);
+    m_kernels.searchGroups(x, weights, task, m_levels ? &*m_levels : nullptr, &found);
     for (size_t g = 0; g < groups; ++g)
         fits[g] = {found.scale[g], found.minimum[g]};
     if (task.kind != GroupSearch::Table)

@@ -304,6 +304,8 @@ void GroupSearcher::search(const float* x, const float* weights, size_t groups, 
         const std::span<const float> values(x + at, task.size), w(weights + at, task.size);
         if (task.kind == GroupSearch::Signed)
             fits[g] = {searchSigned(values, task.top, w, codes + at), 0};
+        else if (task.kind == GroupSearch::Descent)
+            fits[g] = {descendSigned(values, task.top, codes + at), 0};
         else if (task.kind == GroupSearch::Affine)
             fits[g] = searchAffine(values, task.top, w, task.grid, codes + at);
         else

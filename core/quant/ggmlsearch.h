@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/quant/codebook.h"
+#include "core/quant/searchrule.h"
 
 #include <cstdint>
 #include <span>
@@ -25,14 +26,6 @@ float searchSigned(std::span<const float> x, int half, std::span<const float> we
 /// The same by coordinate descent from the first candidate, weights x^2 (Q3_K without importance).
 float descendSigned(std::span<const float> x, int half, uint8_t* codes);
 
-/// Scales that an asymmetric search tries: (first + step * k + top) / range, k = 0 ... last.
-struct ScaleGrid {
-    float first, step;
-    int last;
-    bool absolute; ///< compares absolute instead of squared errors
-};
-/// ggml's grid wherever importance weighs the errors.
-inline constexpr ScaleGrid kWeightedGrid{-0.9f, 0.05f, 36, false};
 /// Value = scale * code + minimum, code in [0, top].
 struct AffineFit {
     float scale = 0;
@@ -62,18 +55,8 @@ private:
 
 const Iq4Levels& iq4Levels();
 
-/// One of the searches above, as a format wants it for all its groups.
-struct GroupSearch {
-    enum Kind : uint8_t { Signed, Affine, Table };
-    static constexpr size_t kMostGroups = 16, kMostValues = 32;
-    Kind kind = Signed;
-    size_t size = kMostValues; ///< values per group
-    int top = 0;               ///< half of the codes (Signed) or the highest one (Affine)
-    ScaleGrid grid{};          ///< Affine
-};
-
-/// Carries it out on up to 16 groups of values that follow each other. This is the reference, group after group; vector
-/// code overrides it with the same results to the bit. Codes are left alone by Table.
+/// Carries out a search on up to 16 groups of values that follow each other. This is the reference, group after group;
+/// vector code overrides it with the same results to the bit. Codes are left alone by Table.
 class GroupSearcher
 {
 public:

@@ -159,14 +159,14 @@ void TensorQuantizer::encodeBlocks(const float* x, int64_t row, Row& out) const
     out.groups.clear();
     out.blocks.resize(count * bytes);
     if (size == kSuperBlock) {
-        std::vector<SuperBlock> blocks(count);
-        encodeSuperBlocks(format.format, x, importance, blocks, *m_searcher);
         const size_t groupSize = size_t(format.groupSize);
         for (size_t b = 0; b < count; ++b) {
-            packSuperBlock(format.format, blocks[b], out.blocks.data() + b * bytes);
+            const SuperBlock block =
+                encodeSuperBlock(format.format, x + b * size, importance ? importance + b * size : nullptr);
+            packSuperBlock(format.format, block, out.blocks.data() + b * bytes);
             for (size_t at = 0; at < size; at += groupSize) {
-                const GroupParameters group = blocks[b].group(int(at / groupSize));
-                addGroup(x, b * size + at, std::span(blocks[b].codes).subspan(at, groupSize), group, group.minimum, out);
+                const GroupParameters group = block.group(int(at / groupSize));
+                addGroup(x, b * size + at, std::span(block.codes).subspan(at, groupSize), group, group.minimum, out);
             }
         }
         return;

@@ -12,27 +12,6 @@
 namespace ql {
 namespace {
 
-constexpr size_t kMostSearched = GroupSearch::kMostGroups * GroupSearch::kMostValues;
-
-/// How the formats with minima differ from each other.
-struct AffineRule {
-    int top;      ///< of codes
-    int scaleTop; ///< of scales and minima
-    ScaleGrid grid;
-};
-
-AffineRule affineRule(Format format)
-{
-    switch (format) {
-    case Format::Q2_K:
-        return {3, 15, {-0.5f, 0.1f, 15, true}};
-    case Format::Q4_K:
-        return {15, 63, {-1.0f, 0.1f, 20, false}};
-    default:
-        return {31, 63, {-0.5f, 0.1f, 15, false}};
-    }
-}
-
 float f16(float value)
 {
     return halfToFloat(floatToHalf(std::clamp(value, -kLargestHalf, kLargestHalf)));
@@ -54,145 +33,99 @@ float total(std::span<const float> weights)
     return sum;
 }
 
-/// Encodes the superblocks of one call: the search for the scales of all their sub-blocks, then block by block.
+/// Encodes one superblock: the searches for the scales of its sub-blocks, the factor they share, the codes once more.
 class Encoder
 {
 public:
-    Encoder(Format format, const float* x, const float* importance, std::span<SuperBlock> blocks,
-            const GroupSearcher& searcher)
-        : m_format(format), m_size(size_t(traits(format).groupSize)), m_perBlock(kSuperBlock / m_size), m_raw(x),
-          m_importance(importance), m_blocks(blocks), m_searcher(searcher)
+    Encoder(Format format, const float* x, const float* importance)
+        : m_rule(superBlockRule(format, importance != nullptr)), m_size(m_rule.search.size),
+          m_groups(size_t(m_rule.groups())), m_raw(x), m_importance(importance)
     {
-        constexpr float kMost = 1e9f; // squares and cubes of it can be added
-        for (size_t i = 0; i < blocks.size() * kSuperBlock; ++i)
+        constexpr float kMost = kLargestInSuperBlock;
+        for (size_t i = 0; i < kSuperBlock; ++i)
             m_x[i] = std::isfinite(x[i]) ? std::clamp(x[i], -kMost, kMost) : 0.0f;
+        if (m_rule.weights == SuperBlockRule::ImportanceAndSpread)
+            m_spread = squares(m_x) / float(kSuperBlock) * m_rule.spread;
     }
 
-    void run()
+    SuperBlock run()
     {
-        const size_t groups = m_blocks.size() * m_perBlock;
-        if (m_format == Format::Q3_K && !m_importance) {
-            for (size_t g = 0; g < groups; ++g)
-                m_fits[g].scale = descendSigned(values(g), 4, m_codes.data() + g * m_size);
-        } else {
-            for (size_t g = 0; g < groups; ++g)
-                weigh(g);
-            m_searcher.search(m_x.data(), m_weights.data(), groups, task(), m_fits.data(), m_codes.data());
+        std::array<float, kSuperBlock> weights;
+        std::array<AffineFit, 16> fits;
+        for (size_t g = 0; g < m_groups; ++g)
+            weigh(g, std::span(weights).subspan(g * m_size, m_size));
+        GroupSearcher().search(m_x.data(), weights.data(), m_groups, m_rule.search, fits.data(), m_block.codes.data());
+        for (size_t g = 0; g < m_groups; ++g) {
+            m_scales[g] = fits[g].scale;
+            m_minimums[g] = -fits[g].minimum;
         }
-        for (size_t b = 0; b < m_blocks.size(); ++b)
-            finish(b);
+        if (m_rule.zeroWhenTiny && std::abs(signedLargest(scales())) < kGgmlSmallest)
+            return {};
+        share();
+        m_rule.sharing == SuperBlockRule::Table ? lookUp() : recode();
+        return m_block;
     }
 
 private:
-    std::span<const float> values(size_t g) const { return std::span(m_x).subspan(g * m_size, m_size); }
     float codable(size_t i) const { return std::isinf(m_raw[i]) ? m_raw[i] : m_x[i]; }
+    std::span<const float> scales() const { return std::span(m_scales).first(m_groups); }
 
-    GroupSearch task() const
+    void weigh(size_t g, std::span<float> weights)
     {
-        switch (m_format) {
-        case Format::Q3_K:
-            return {GroupSearch::Signed, m_size, 4, {}};
-        case Format::Q6_K:
-            return {GroupSearch::Signed, m_size, 32, {}};
-        case Format::IQ4_XS:
-            return {GroupSearch::Table, m_size, 0, {}};
-        default: {
-            const AffineRule rule = affineRule(m_format);
-            return {GroupSearch::Affine, m_size, rule.top, m_importance ? kWeightedGrid : rule.grid};
-        }
-        }
-    }
-
-    /// Importance is widened by the mean square of the superblock, but for Q6_K. Without it, formats with minima weigh by
-    /// the magnitude (but for Q2_K plus its root mean square in the sub-block), the others by the square.
-    void weigh(size_t g)
-    {
-        const std::span<const float> x = values(g);
-        const std::span<float> weights = std::span(m_weights).subspan(g * m_size, m_size);
-        const bool affine = traits(m_format).hasMinimum;
-        if (m_importance) {
-            const float* importance = m_importance + g * m_size;
-            const float spread = meanSquareOfBlock(g / m_perBlock);
-            for (size_t i = 0; i < m_size; ++i)
-                weights[i] = m_format == Format::Q6_K ? importance[i] : importance[i] * std::sqrt(spread + x[i] * x[i]);
-        } else {
-            const float rms = affine && m_format != Format::Q2_K ? std::sqrt(squares(x) / float(m_size)) : 0.0f;
-            for (size_t i = 0; i < m_size; ++i)
-                weights[i] = affine ? rms + std::abs(x[i]) : x[i] * x[i];
+        const std::span<const float> x = std::span(m_x).subspan(g * m_size, m_size);
+        const float* importance = m_importance ? m_importance + g * m_size : nullptr;
+        const float rms =
+            m_rule.weights == SuperBlockRule::MagnitudeAndRms ? std::sqrt(squares(x) / float(m_size)) : 0.0f;
+        for (size_t i = 0; i < m_size; ++i) {
+            switch (m_rule.weights) {
+            case SuperBlockRule::Square:
+                weights[i] = x[i] * x[i];
+                break;
+            case SuperBlockRule::Magnitude:
+            case SuperBlockRule::MagnitudeAndRms:
+                weights[i] = rms + std::abs(x[i]);
+                break;
+            case SuperBlockRule::Importance:
+                weights[i] = importance[i];
+                break;
+            case SuperBlockRule::ImportanceAndSpread:
+                weights[i] = importance[i] * std::sqrt(m_spread + x[i] * x[i]);
+                break;
+            }
         }
         m_sums[g] = total(weights);
     }
 
-    float meanSquareOfBlock(size_t b)
+    void share()
     {
-        if (m_squaresOf != b + 1) {
-            m_squaresOf = b + 1;
-            m_meanSquare = squares(std::span(m_x).subspan(b * kSuperBlock, kSuperBlock)) / float(kSuperBlock);
-            m_meanSquare *= m_format == Format::Q2_K ? 1.0f : 2.0f;
-        }
-        return m_meanSquare;
-    }
-
-    void finish(size_t b)
-    {
-        SuperBlock& block = m_blocks[b];
-        block = {};
-        std::copy_n(m_codes.begin() + int64_t(b * kSuperBlock), kSuperBlock, block.codes.begin());
-        for (size_t g = 0; g < m_perBlock; ++g)
-            m_scales[g] = m_fits[b * m_perBlock + g].scale;
-        switch (m_format) {
-        case Format::Q3_K:
-            m_importance ? shareSearched(b, block) : shareSigned(32, 31, block);
-            return recode(b, -4, 3, block);
-        case Format::Q6_K:
-            if (std::abs(signedLargest(scales())) < kGgmlSmallest) {
-                block = {};
-                return;
-            }
-            shareSigned(128, 127, block);
-            return recode(b, -32, 31, block);
-        case Format::IQ4_XS:
-            return finishTable(b, block);
-        default:
-            return finishAffine(b, block);
-        }
-    }
-
-    std::span<const float> scales() const { return std::span(m_scales).first(m_perBlock); }
-    std::span<const float> sums(size_t b) const { return std::span(m_sums).subspan(b * m_perBlock, m_perBlock); }
-
-    /// Codes once more, now that scales and minima are rounded; sub-blocks without a scale keep the search's.
-    void recode(size_t b, int lowest, int highest, SuperBlock& block)
-    {
-        for (size_t g = 0; g < m_perBlock; ++g) {
-            const GroupParameters group = block.group(int(g));
-            if (group.scale == 0)
-                continue;
-            for (size_t i = g * m_size; i < (g + 1) * m_size; ++i) {
-                const float y = (codable(b * kSuperBlock + i) - group.minimum) / group.scale;
-                block.codes[i] = uint8_t(roundedCode(y, lowest, highest) - lowest);
-            }
-        }
-    }
-
-    void finishAffine(size_t b, SuperBlock& block)
-    {
-        const AffineRule rule = affineRule(m_format);
-        std::array<float, 16> minimums{};
-        for (size_t g = 0; g < m_perBlock; ++g)
-            minimums[g] = -m_fits[b * m_perBlock + g].minimum;
         std::array<uint8_t, 16> stored{};
-        block.scale = shareFactor(b, scales(), rule.scaleTop, stored);
-        std::copy(stored.begin(), stored.end(), block.scales.begin());
-        block.minimum = shareFactor(b, std::span(minimums).first(m_perBlock), rule.scaleTop, block.minimums);
-        recode(b, 0, rule.top, block);
+        switch (m_rule.sharing) {
+        case SuperBlockRule::Positive:
+        case SuperBlockRule::PositiveSearched:
+            m_block.scale = sharePositive(scales(), stored);
+            std::copy(stored.begin(), stored.end(), m_block.scales.begin());
+            if (m_rule.hasMinimum())
+                m_block.minimum = sharePositive(std::span(m_minimums).first(m_groups), m_block.minimums);
+            return;
+        case SuperBlockRule::SignedSearched:
+            m_block.scale =
+                f16(searchSigned(scales(), -m_rule.scaleLowest, std::span(m_sums).first(m_groups), stored.data()));
+            for (size_t g = 0; g < m_groups; ++g)
+                m_block.scales[g] = int8_t(int(stored[g]) + m_rule.scaleLowest);
+            return;
+        case SuperBlockRule::Signed:
+            return shareSigned();
+        case SuperBlockRule::Table:
+            return shareTable();
+        }
     }
 
     /// The f16 factor that values >= 0 are multiples of, and the multiples.
-    float shareFactor(size_t b, std::span<const float> x, int top, std::array<uint8_t, 16>& stored)
+    float sharePositive(std::span<const float> x, std::array<uint8_t, 16>& stored) const
     {
-        if (m_importance)
-            return f16(searchPositive(x, top, sums(b), stored.data()));
+        const int top = m_rule.scaleHighest;
+        if (m_rule.sharing == SuperBlockRule::PositiveSearched)
+            return f16(searchPositive(x, top, std::span(m_sums).first(m_groups), stored.data()));
         const float largest = std::max(0.0f, *std::max_element(x.begin(), x.end()));
         const float inverse = largest > 0 ? float(top) / largest : 0.0f;
         for (size_t g = 0; g < x.size(); ++g)
@@ -200,57 +133,61 @@ private:
         return f16(largest / float(top));
     }
 
-    /// Q3_K by importance: the factor is searched as the scales were.
-    void shareSearched(size_t b, SuperBlock& block)
-    {
-        std::array<uint8_t, 16> stored{};
-        block.scale = f16(searchSigned(scales(), 32, sums(b), stored.data()));
-        for (size_t g = 0; g < m_perBlock; ++g)
-            block.scales[g] = int8_t(int(stored[g]) - 32);
-    }
-
-    /// The factor for which the scale of largest magnitude is stored as -half.
-    void shareSigned(int half, int highest, SuperBlock& block)
+    void shareSigned()
     {
         const float largest = signedLargest(scales());
-        const float inverse = float(-half) / largest;
+        const float inverse = float(m_rule.scaleLowest) / largest;
         if (largest == 0 || !std::isfinite(inverse)) {
-            block.scales.fill(int8_t(-half));
+            m_block.scales.fill(int8_t(m_rule.scaleLowest));
             return;
         }
-        block.scale = f16(1 / inverse);
-        for (size_t g = 0; g < m_perBlock; ++g)
-            block.scales[g] = int8_t(roundedCode(inverse * m_scales[g], -half, highest));
+        m_block.scale = f16(1 / inverse);
+        for (size_t g = 0; g < m_groups; ++g)
+            m_block.scales[g] = int8_t(roundedCode(inverse * m_scales[g], m_rule.scaleLowest, m_rule.scaleHighest));
     }
 
-    void finishTable(size_t b, SuperBlock& block)
+    void shareTable()
     {
-        const float factor = -signedLargest(scales()) / 32;
-        const float inverse = factor != 0 ? 1 / factor : 0.0f;
-        block.scale = f16(factor);
-        for (size_t g = 0; g < m_perBlock; ++g) {
-            const int scale = std::isfinite(inverse) ? roundedCode(inverse * m_scales[g], -32, 31) : 0;
-            block.scales[g] = int8_t(scale);
-            const float unrounded = factor * float(scale);
-            const float perValue = unrounded != 0 ? 1 / unrounded : 0.0f;
-            for (size_t i = g * m_size; i < (g + 1) * m_size; ++i)
-                block.codes[i] = uint8_t(iq4Levels().nearest(perValue * codable(b * kSuperBlock + i)));
+        m_factor = signedLargest(scales()) / float(m_rule.scaleLowest);
+        const float inverse = m_factor != 0 ? 1 / m_factor : 0.0f;
+        m_block.scale = f16(m_factor);
+        for (size_t g = 0; g < m_groups && std::isfinite(inverse); ++g)
+            m_block.scales[g] = int8_t(roundedCode(inverse * m_scales[g], m_rule.scaleLowest, m_rule.scaleHighest));
+    }
+
+    /// Codes once more, now that scales and minima are rounded; sub-blocks without a scale keep the search's.
+    void recode()
+    {
+        for (size_t g = 0; g < m_groups; ++g) {
+            const GroupParameters group = m_block.group(int(g));
+            if (group.scale == 0)
+                continue;
+            for (size_t i = g * m_size; i < (g + 1) * m_size; ++i) {
+                const float y = (codable(i) - group.minimum) / group.scale;
+                m_block.codes[i] = uint8_t(roundedCode(y, m_rule.lowest, m_rule.highest) - m_rule.lowest);
+            }
         }
     }
 
-    Format m_format;
-    size_t m_size, m_perBlock;
+    /// The same with levels of a table, by the factor before it is rounded.
+    void lookUp()
+    {
+        for (size_t g = 0; g < m_groups; ++g) {
+            const float unrounded = m_factor * float(m_block.scales[g]);
+            const float perValue = unrounded != 0 ? 1 / unrounded : 0.0f;
+            for (size_t i = g * m_size; i < (g + 1) * m_size; ++i)
+                m_block.codes[i] = uint8_t(iq4Levels().nearest(perValue * codable(i)));
+        }
+    }
+
+    SuperBlockRule m_rule;
+    size_t m_size, m_groups;
     const float* m_raw;
     const float* m_importance;
-    std::span<SuperBlock> m_blocks;
-    const GroupSearcher& m_searcher;
-    std::array<float, kMostSearched> m_x, m_weights; ///< m_x: what searches can add up
-    std::array<uint8_t, kMostSearched> m_codes{};
-    std::array<AffineFit, GroupSearch::kMostGroups> m_fits{};
-    std::array<float, GroupSearch::kMostGroups> m_sums{}; ///< of weights, per sub-block
-    std::array<float, 16> m_scales{};                     ///< of the block that is finished
-    size_t m_squaresOf = 0;
-    float m_meanSquare = 0;
+    std::array<float, kSuperBlock> m_x; ///< what searches can add up
+    std::array<float, 16> m_scales{}, m_minimums{}, m_sums{}; ///< found, and the sums of weights, per sub-block
+    float m_spread = 0, m_factor = 0;
+    SuperBlock m_block;
 };
 
 } // namespace
@@ -270,23 +207,62 @@ bool isSuperBlock(Format format)
     return traits(format).kind == FormatKind::Ggml && traits(format).blockSize == kSuperBlock;
 }
 
-SuperBlock encodeSuperBlock(Format format, const float* x, const float* importance)
+SuperBlockRule superBlockRule(Format format, bool weighted)
 {
-    SuperBlock block;
-    encodeSuperBlocks(format, x, importance, std::span(&block, 1), GroupSearcher());
-    return block;
+    SuperBlockRule rule;
+    rule.search.size = size_t(traits(format).groupSize);
+    rule.weights = weighted ? SuperBlockRule::ImportanceAndSpread : SuperBlockRule::Square;
+    rule.spread = 2;
+    const auto affine = [&](int top, int scaleTop, ScaleGrid grid) {
+        rule.search.kind = GroupSearch::Affine;
+        rule.search.top = rule.highest = top;
+        rule.search.grid = weighted ? kWeightedGrid : grid;
+        rule.weights = weighted ? SuperBlockRule::ImportanceAndSpread : SuperBlockRule::MagnitudeAndRms;
+        rule.sharing = weighted ? SuperBlockRule::PositiveSearched : SuperBlockRule::Positive;
+        rule.scaleHighest = scaleTop;
+    };
+    const auto signedCodes = [&](int half, int scaleHalf) {
+        rule.search.top = half;
+        rule.lowest = -half;
+        rule.highest = half - 1;
+        rule.scaleLowest = -scaleHalf;
+        rule.scaleHighest = scaleHalf - 1;
+    };
+    switch (format) {
+    case Format::Q2_K:
+        affine(3, 15, {-0.5f, 0.1f, 15, true});
+        rule.spread = 1;
+        rule.weights = weighted ? rule.weights : SuperBlockRule::Magnitude;
+        break;
+    case Format::Q3_K:
+        signedCodes(4, 32);
+        rule.search.kind = weighted ? GroupSearch::Signed : GroupSearch::Descent;
+        rule.sharing = weighted ? SuperBlockRule::SignedSearched : SuperBlockRule::Signed;
+        break;
+    case Format::Q4_K:
+        affine(15, 63, {-1.0f, 0.1f, 20, false});
+        break;
+    case Format::Q5_K:
+        affine(31, 63, {-0.5f, 0.1f, 15, false});
+        break;
+    case Format::Q6_K:
+        signedCodes(32, 128);
+        rule.weights = weighted ? SuperBlockRule::Importance : SuperBlockRule::Square;
+        rule.zeroWhenTiny = true;
+        break;
+    default:
+        rule.search.kind = GroupSearch::Table;
+        rule.sharing = SuperBlockRule::Table;
+        rule.scaleLowest = -32;
+        rule.scaleHighest = 31;
+        break;
+    }
+    return rule;
 }
 
-void encodeSuperBlocks(Format format, const float* x, const float* importance, std::span<SuperBlock> blocks,
-                       const GroupSearcher& searcher)
+SuperBlock encodeSuperBlock(Format format, const float* x, const float* importance)
 {
-    const size_t atOnce = GroupSearch::kMostGroups * size_t(traits(format).groupSize) / kSuperBlock;
-    for (size_t first = 0; first < blocks.size(); first += atOnce) {
-        const size_t at = first * kSuperBlock;
-        Encoder(format, x + at, importance ? importance + at : nullptr,
-                blocks.subspan(first, std::min(atOnce, blocks.size() - first)), searcher)
-            .run();
-    }
+    return Encoder(format, x, importance).run();
 }
 
 } // namespace ql

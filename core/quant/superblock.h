@@ -14,6 +14,8 @@
 namespace ql {
 
 inline constexpr int kSuperBlock = 256;
+/// Finite values are cut here, so that squares and cubes of them can be added.
+inline constexpr float kLargestInSuperBlock = 1e9f;
 
 struct SuperBlock {
     float scale = 0;   ///< as stored, rounded to f16
@@ -27,12 +29,11 @@ struct SuperBlock {
 };
 
 bool isSuperBlock(Format format);
+/// `weighted`: by importance.
+SuperBlockRule superBlockRule(Format format, bool weighted);
 /// `importance` of the 256 columns, or null. Outside ggml's own domain: NaN counts as 0, infinite values land on the
 /// outermost codes, finite ones are cut at +-1e9, f16 factors at 65504.
 SuperBlock encodeSuperBlock(Format format, const float* x, const float* importance);
-/// Blocks that follow each other; their sub-blocks are searched sixteen at a time.
-void encodeSuperBlocks(Format format, const float* x, const float* importance, std::span<SuperBlock> blocks,
-                       const GroupSearcher& searcher);
 /// Bytes of a superblock as its file format stores it; traits(format).blockBytes of them.
 void packSuperBlock(Format format, const SuperBlock& block, std::byte* out);
 

@@ -3,6 +3,8 @@
 // What the GGML kernels take and give: sixteen blocks or groups at a time.
 #pragma once
 
+#include "core/quant/searchrule.h"
+
 #include <cstdint>
 
 namespace ql::simd {
@@ -27,25 +29,27 @@ struct GgmlBlocks {
     uint64_t clipped = 0;
 };
 
-
-/// A search for the scales (and minima) of sixteen groups; see core/quant/ggmlsearch.h.
-struct SearchRule {
-    enum Kind : uint8_t { Signed, Affine, Table };
-    static constexpr int kGroups = 16;
-    static constexpr int kMostValues = 32; ///< of one group
-    Kind kind = Signed;
-    int size = kMostValues;
-    float top = 0; ///< highest code (Affine), or half the codes (Signed)
-    float first = 0, step = 0; ///< of the scales that are tried (Affine)
-    int last = 0;
-    bool absolute = false;
-};
-
 /// Of group g; code i at codes[g * size + i], none for tables.
 struct SearchedGroups {
-    float scale[SearchRule::kGroups];
-    float minimum[SearchRule::kGroups];
-    uint8_t codes[SearchRule::kGroups * SearchRule::kMostValues];
+    static constexpr int kGroups = int(GroupSearch::kMostGroups);
+    static constexpr int kMostValues = int(GroupSearch::kMostValues); ///< of one group
+    float scale[kGroups];
+    float minimum[kGroups];
+    uint8_t codes[kGroups * kMostValues];
+};
+
+/// Sixteen superblocks, one per lane: value i of block b at codes[i * 16 + b], sub-block g at scales[g * 16 + b]. What
+/// SuperBlock of core/quant/superblock.h holds.
+struct SuperBlocks {
+    static constexpr int kBlocks = 16;
+    static constexpr int kValues = 256;
+    static constexpr int kMostGroups = 16;
+    float scale[kBlocks];
+    float minimum[kBlocks];
+    uint8_t scales[kMostGroups * kBlocks]; ///< two's complement
+    uint8_t minimums[kMostGroups * kBlocks];
+    uint8_t codes[kValues * kBlocks];
+    uint64_t clipped = 0; ///< beyond the outermost levels by more than half a step
 };
 
 } // namespace ql::simd

@@ -3,7 +3,7 @@
 // The kernels for one instruction set; CMakeLists.txt gives this file its compiler flags.
 #define QL_ISA avx2
 #include "core/compute/simd/isatables.h"
-#include "core/compute/simd/searchkernels.h"
+#include "core/compute/simd/superkernels.h"
 
 namespace ql::simd {
 
@@ -11,7 +11,8 @@ const Kernels& avx2Kernels()
 {
     static const Kernels table{Isa::Avx2, "avx2", avx2::sum, avx2::moments, avx2::histogram, avx2::ranges,
                                avx2::measureUniform, avx2::measureLookup, avx2::countOutside, avx2::makeGrid,
-                               avx2::sweepUniform, avx2::sweepLookup, avx2::encodeGgml, avx2::searchGroups, avx2::toFloat};
+                               avx2::sweepUniform, avx2::sweepLookup, avx2::encodeGgml,
+                               avx2::searchGroups, avx2::encodeSuper, avx2::toFloat};
     return table;
 }
 

@@ -3,7 +3,7 @@
 // The kernels for one instruction set; CMakeLists.txt gives this file its compiler flags.
 #define QL_ISA baseline
 #include "core/compute/simd/isatables.h"
-#include "core/compute/simd/searchkernels.h"
+#include "core/compute/simd/superkernels.h"
 
 namespace ql::simd {
 
@@ -11,7 +11,8 @@ const Kernels& baselineKernels()
 {
     static const Kernels table{Isa::Baseline, "baseline", baseline::sum, baseline::moments, baseline::histogram, baseline::ranges,
                                baseline::measureUniform, baseline::measureLookup, baseline::countOutside, baseline::makeGrid,
-                               baseline::sweepUniform, baseline::sweepLookup, baseline::encodeGgml, baseline::searchGroups, baseline::toFloat};
+                               baseline::sweepUniform, baseline::sweepLookup, baseline::encodeGgml,
+                               baseline::searchGroups, baseline::encodeSuper, baseline::toFloat};
     return table;
 }
 

@@ -142,9 +142,13 @@ struct Kernels {
                         bool exact, float* errors);
     /// Sixteen GGML blocks of finite f32 values; `table` for GgmlRule::Table only.
     void (*encodeGgml)(const void* x, const GgmlRule& rule, const LookupCode* table, GgmlBlocks* out, ErrorSums* sums);
-    /// Sixteen groups of finite values and weights that follow each other; `table` for SearchRule::Table only.
-    void (*searchGroups)(const float* x, const float* weights, const SearchRule& rule, const LookupCode* table,
+    /// Sixteen groups of finite values and weights that follow each other; `table` for GroupSearch::Table only.
+    void (*searchGroups)(const float* x, const float* weights, const GroupSearch& search, const LookupCode* table,
                          SearchedGroups* out);
+    /// Sixteen superblocks of finite f32 values of at most 1e9; `importance` of their columns (at most 1e15) where the
+    /// rule weighs by it, `table` for GroupSearch::Table. Clipped beyond [clipLo, clipHi].
+    void (*encodeSuper)(const float* const* x, const float* const* importance, const SuperBlockRule& rule, float clipLo,
+                        float clipHi, const LookupCode* table, SuperBlocks* out, ErrorSums* sums);
     void (*toFloat)(Source x, int64_t count, float* out);
 };
 inline constexpr int64_t kMomentBlock = 4096;

@@ -8,24 +8,71 @@
 namespace ql::simd::QL_ISA {
 namespace {
 
-/// Value i and its weight in every group.
-struct SearchLanes {
-    float x[SearchRule::kMostValues * kLanes];
-    float w[SearchRule::kMostValues * kLanes];
+/// Value i of sixteen groups and its weights at x + 16 i and w + 16 i.
+struct GroupLanes {
+    const float* x;
+    const float* w;
     int size;
 
-    SearchLanes(const float* values, const float* weights, int n) : size(n)
-    {
-        for (int b = 0; b < kLanes; ++b) {
-            for (int i = 0; i < n; ++i) {
-                x[i * kLanes + b] = values[b * n + i];
-                w[i * kLanes + b] = weights[b * n + i];
-            }
-        }
-    }
     QL_INLINE Floats at(int i) const { return load(x + i * kLanes); }
     QL_INLINE Floats weightAt(int i) const { return load(w + i * kLanes); }
 };
+
+/// What a search finds besides the codes, which it writes as bytes, code i of group b at codes[i * 16 + b].
+struct FoundLanes {
+    Floats scale, minimum;
+};
+
+/// to[i * 16 + b] = from(b)[i]
+template <class Rows>
+QL_INLINE void interleave(const Rows& from, int count, float* to)
+{
+    for (int b = 0; b < kLanes; ++b) {
+        const float* row = from(b);
+        for (int i = 0; i < count; ++i)
+            to[i * kLanes + b] = row[i];
+    }
+}
+
+QL_INLINE Floats squareRoot(Floats x)
+{
+    QL_EACH {
+#if QL_LANES_512
+        x.p[k] = (PartF)_mm512_sqrt_ps((__m512)x.p[k]);
+#elif QL_LANES_256
+        x.p[k] = (PartF)_mm256_sqrt_ps((__m256)x.p[k]);
+#else
+        for (int i = 0; i < kPartLanes; ++i)
+            x.p[k][i] = __builtin_sqrtf(x.p[k][i]);
+#endif
+    }
+    return x;
+}
+
+/// -1 where x is 0.
+QL_INLINE Ints isZero(Floats x)
+{
+    Ints r;
+    QL_EACH r.p[k] = x.p[k] == PartF{};
+    return r;
+}
+/// -1 where x is no NaN.
+QL_INLINE Ints isNumber(Floats x)
+{
+    Ints r;
+    QL_EACH r.p[k] = x.p[k] == x.p[k];
+    return r;
+}
+QL_INLINE bool any(Ints mask)
+{
+    PartI all = mask.p[0];
+    for (int k = 1; k < kParts; ++k)
+        all |= mask.p[k];
+    int32_t found = 0;
+    for (int i = 0; i < kPartLanes; ++i)
+        found |= all[i];
+    return found != 0;
+}
 
 /// Half to even within [lowest, highest]; `lowest` for NaN.
 QL_INLINE Floats roundWithin(Floats y, Floats lowest, Floats highest)
@@ -34,23 +81,31 @@ QL_INLINE Floats roundWithin(Floats y, Floats lowest, Floats highest)
     return (min(max(y, lowest), highest) + shift) - shift;
 }
 
-QL_INLINE Floats largestOf(const SearchLanes& groups)
+QL_INLINE Floats largestOf(const float* x, int count)
 {
     Floats largest = splat(0.0f);
-    for (int i = 0; i < groups.size; ++i) {
-        const Floats v = groups.at(i);
+    for (int i = 0; i < count; ++i) {
+        const Floats v = load(x + i * kLanes);
         largest = select(lessThan(abs(largest), abs(v)), v, largest);
     }
     return largest;
 }
 
-QL_INLINE void storeCodes(const SearchLanes& groups, int i, Floats code, SearchedGroups* out)
+/// -1 where ggml does not take the largest magnitude for 0.
+QL_INLINE Ints isLarge(Floats largest)
 {
-    const Ints whole = truncate(code);
-    alignas(64) int32_t lanes[kLanes];
-    store(lanes, whole);
-    for (int b = 0; b < kLanes; ++b)
-        out->codes[b * groups.size + i] = uint8_t(lanes[b]);
+    return ~lessThan(abs(largest), splat(1e-15f));
+}
+
+QL_INLINE Floats quotientOrZero(Floats a, Floats b)
+{
+    const Floats zero = splat(0.0f);
+    return select(lessThan(zero, b), divide(a, b), zero);
+}
+
+QL_INLINE void storeCode(uint8_t* codes, int i, Ints usable, Floats code)
+{
+    storeBytes(codes + i * kLanes, truncate(select(usable, code, splat(0.0f))));
 }
 
 /// Keeps the better of what was found and a candidate with these moments; tells where it was better.
