@@ -13,7 +13,7 @@
 namespace ql {
 namespace {
 
-constexpr int64_t kTokens = 512;
+constexpr int64_t kTokens = 512, kFewTokens = 64;
 constexpr int64_t kLarge = 1024; ///< side of the large product
 
 /// Uniform values of the variance that keeps signals alive.
@@ -71,12 +71,14 @@ private:
 };
 
 /// One block of realistic width against the large product.
-Status measureBlock(int repeats, ThreadPool& pool, const JobControl& job, std::vector<BenchFigure>& figures)
+Status measureBlock(const SyntheticLlama& shape, int64_t tokens, int repeats, ThreadPool& pool, const JobControl& job,
+                    std::vector<BenchFigure>& figures)
 {
-    const SyntheticLlama shape;
+    const std::string name =
+        "forward pass, block of width " + std::to_string(shape.hidden) + ", " + std::to_string(tokens) + " tokens";
     QL_TRY(const auto network, Network::create(shape.make()));
     const WeightReader reader = network->storedWeights();
-    const TokenIds ids = someIds(kTokens, shape.vocabulary);
+    const TokenIds ids = someIds(tokens, shape.vocabulary);
     QL_TRY(const std::vector<RowMatrix> embedded, network->embed({&ids, 1}, reader, job));
     forgetPeakMemory();
     const double before = memoryOf("VmRSS");
@@ -90,15 +92,15 @@ Status measureBlock(int repeats, ThreadPool& pool, const JobControl& job, std::v
     const double growth = memoryOf("VmHWM") - before;
     LargeProducts large(pool);
     QL_TRY(const BenchTiming t, interleavePasses([&] { return large.run(); }, pass, repeats, job.stop));
-    const double rate = large.flops() / t.first;
-    const double ownRate = shape.blockFlops(kTokens) / t.second;
-    const double ratio = t.ratio * shape.blockFlops(kTokens) / large.flops();
-    figures.push_back({std::string("large matrix product, Eigen for ") + denseKernels().name, rate / 1e9, "GFLOP/s", 0, "",
-                       0, false});
-    figures.push_back({"forward pass, block of width 1024, 512 tokens", ownRate / 1e9, "GFLOP/s", ratio, "GEMM", 0.5, false});
-    figures.push_back({"forward pass, block of width 1024", double(kTokens) / t.second, "tokens/s", 0, "", 0, false});
+    const double ownRate = shape.blockFlops(tokens) / t.second;
+    const double ratio = t.ratio * shape.blockFlops(tokens) / large.flops();
+    if (figures.empty())
+        figures.push_back({std::string("large matrix product, Eigen for ") + denseKernels().name,
+                           large.flops() / t.first / 1e9, "GFLOP/s", 0, "", 0, false});
+    figures.push_back({name, ownRate / 1e9, "GFLOP/s", ratio, "GEMM", 0.5, false});
+    figures.push_back({name, double(tokens) / t.second, "tokens/s", 0, "", 0, false});
     if (before > 0)
-        figures.push_back({"forward pass, peak memory over one block's weights", growth / shape.blockBytes(), "x", 0, "", 2,
+        figures.push_back({"its peak memory over one block's weights", growth / shape.blockBytes(), "x", 0, "", 2,
                            true});
     return {};
 }
@@ -191,7 +193,12 @@ Result<std::vector<BenchFigure>> measureNetworkFigures(std::shared_ptr<const Mod
                                                        const JobControl& job)
 {
     std::vector<BenchFigure> figures;
-    QL_CHECK(measureBlock(repeats, pool, job, figures));
+    QL_CHECK(measureBlock({}, kTokens, repeats, pool, job, figures));
+    SyntheticLlama wide;
+    wide.hidden = 2048;
+    wide.intermediate = 5632;
+    wide.heads = wide.kvHeads = 32;
+    QL_CHECK(measureBlock(wide, kFewTokens, repeats, pool, job, figures));
     QL_CHECK(measureSmall(std::move(small), repeats, pool, job, figures));
     return figures;
 }
