@@ -266,7 +266,9 @@ int runQuantize(const QStringList& arguments, Context& context)
     }
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
     const std::string name = device->backend->info().name;
-    if (options.has("json"))
+    if (work->exported && work->exported->options.merge && !options.has("json"))
+        context.out << work->exported->path << ": put together\n";
+    else if (options.has("json"))
         context.out << reportsToJson(*reports, name, seconds);
     else
         printText(*reports, name, seconds, context.out);

@@ -21,20 +21,35 @@ std::vector<std::string> sourcesOf(const Model& model)
     return sources;
 }
 
+/// Names the target where an error names the folder that was to become it.
+Error underTarget(Error error, const std::string& temporary, const std::string& target)
+{
+    for (std::string* text : {&error.where, &error.message}) {
+        if (const size_t at = text->find(temporary); at != std::string::npos)
+            text->replace(at, temporary.size(), target);
+    }
+    return error;
+}
+
 Status exportWhole(CheckpointWriter& writer, const Model& model, const CheckpointLayout& layout,
                    const ExportOptions& options, const std::string& target)
 {
     QL_TRY(AtomicFolder folder,
            AtomicFolder::create(target, sourcesOf(model), layout.fileBytes(), options.replace));
-    for (const CheckpointShard& shard : layout.shards)
-        QL_CHECK(writer.writeShard(shard, (fs::path(folder.path()) / shard.name).string()));
-    for (const SideFile& file : layout.files)
-        QL_CHECK(writer.writeSideFile(file, folder.path()));
-    return folder.commit([&](const std::string& temporary) -> Status {
-        QL_CHECK(model.checkUnchanged());
-        QL_TRY(const auto written, Model::open(temporary, FileAccess::Read));
-        return writer.verifyReopened(*written);
-    });
+    const auto fill = [&]() -> Status {
+        for (const CheckpointShard& shard : layout.shards)
+            QL_CHECK(writer.writeShard(shard, (fs::path(folder.path()) / shard.name).string()));
+        for (const SideFile& file : layout.files)
+            QL_CHECK(writer.writeSideFile(file, folder.path()));
+        return folder.commit([&](const std::string& temporary) -> Status {
+            QL_CHECK(model.checkUnchanged());
+            QL_TRY(const auto written, Model::open(temporary, FileAccess::Read));
+            return writer.verifyReopened(*written);
+        });
+    };
+    if (const Status written = fill(); !written.ok())
+        return underTarget(written.error(), folder.path(), target);
+    return {};
 }
 
 /// The last process to finish finds all parts there and merges them.

@@ -31,7 +31,8 @@ std::string randomLetters(size_t n)
 
 std::string errnoText(int error)
 {
-    return std::generic_category().message(error);
+    const std::string text = std::generic_category().message(error);
+    return errnoCode(error) == ErrorCode::DiskFull ? text + "; free some space or choose another folder" : text;
 }
 
 ErrorCode errnoCode(int error)
