@@ -39,10 +39,13 @@ const std::vector<Mixture>& mixtures()
         {"q3_k_l", "q3_k", "q6_k",
          {{Kind::Value, Share::All, "q5_k"}, {Kind::Down, Share::All, "q5_k"}, {Kind::Output, Share::All, "q5_k"}}, false},
         {"q4_0", "q4_0", "q6_k", {}, false},
+        {"q4_1", "q4_1", "q6_k", {}, false},
         {"q4_k_s", "q4_k", "q6_k", {{Kind::Value, Share::FirstFour, "q5_k"}, {Kind::Down, Share::FirstEighth, "q5_k"}}, true},
         {"q4_k_m", "q4_k", "q6_k", {{Kind::Value, Share::MoreBits, "q6_k"}, {Kind::Down, Share::MoreBits, "q6_k"}}, true},
+        {"iq4_nl", "iq4_nl", "q6_k", {{Kind::Down, Share::FirstEighth, "q5_k"}}, true},
         {"iq4_xs", "iq4_xs", "q6_k", {{Kind::Down, Share::FirstEighth, "q5_k"}}, true},
         {"q5_0", "q5_0", "q6_k", {}, false},
+        {"q5_1", "q5_1", "q6_k", {}, false},
         {"q5_k_s", "q5_k", "q6_k", {}, false},
         {"q5_k_m", "q5_k", "q6_k", {{Kind::Value, Share::MoreBits, "q6_k"}, {Kind::Down, Share::MoreBits, "q6_k"}}, false},
         {"q6_k", "q6_k", "q6_k", {}, false},
@@ -189,6 +192,16 @@ std::optional<std::string_view> exceptionFor(const Mixture& mixture, const Part&
     return seventy && (format == "q3_k" || format == "q4_k") ? "q5_k" : format;
 }
 
+/// Down projections get other types where there is an importance matrix.
+std::vector<Part> partsOf(const Mixture& mixture, bool importance)
+{
+    if (importance && mixture.name.starts_with("iq4"))
+        return {};
+    if (importance && (mixture.name == "q4_0" || mixture.name == "q5_0"))
+        return {{Kind::Down, Share::FirstEighth, mixture.name == "q4_0" ? "q4_1" : "q5_1"}};
+    return mixture.parts;
+}
+
 /// Whether a rule takes every tensor of these roles.
 bool coversAll(const Rule& rule, const std::vector<TensorRole>& roles)
 {
@@ -250,7 +263,7 @@ std::vector<std::string_view> ggufMixtureFormats(std::string_view name)
     return formats;
 }
 
-std::optional<Policy> ggufMixture(std::string_view name, const Model& model)
+std::optional<Policy> ggufMixture(std::string_view name, const Model& model, bool importance)
 {
     const Mixture* mixture = mixtureNamed(name);
     if (!mixture)
@@ -266,7 +279,7 @@ std::optional<Policy> ggufMixture(std::string_view name, const Model& model)
             append(policy.rules, rulesForShare(model, {TensorRole::AttnOut}, Share::All, formatScheme("q5_k"),
                                                "attention output beside eight experts"));
     }
-    for (const Part& part : mixture->parts) {
+    for (const Part& part : partsOf(*mixture, importance)) {
         if (eight && part.kind != Kind::Down)
             continue;
         const std::vector<Rule> rules =
@@ -277,8 +290,12 @@ std::optional<Policy> ggufMixture(std::string_view name, const Model& model)
             continue;
         append(policy.rules, rules);
     }
-    if (mixture->name == "iq4_xs" && !eight && queriesPerValue(model) >= 4)
+    if (mixture->name.starts_with("iq4") && !eight && queriesPerValue(model) >= 4)
         append(policy.rules, rulesForShare(model, rolesOf(Kind::Value), Share::All, formatScheme("q5_k"), "shared value heads"));
+    const auto weigh = [&](Scheme& scheme) { scheme.importance = importance && traits(scheme.format).choosesImportance; };
+    weigh(policy.defaultScheme);
+    for (Rule& rule : policy.rules)
+        weigh(rule.scheme);
     return policy;
 }
 

@@ -14,9 +14,10 @@ enum class MixtureShare : uint8_t { All, MoreBits, FirstTwo, FirstFour, FirstEig
 /// between.
 bool isInShare(MixtureShare share, int index, int count);
 
-/// "q4_k_m", "q8_0" ... Default and rules of the mixture; nothing for names not known here.
-std::optional<Policy> ggufMixture(std::string_view name, const Model& model);
-/// Formats a mixture can use on some model, so that it is offered only where all of them exist.
+/// "q4_k_m", "q8_0" ... Default and rules of the mixture; nothing for names not known here. With an importance matrix
+/// types that search for their scales weigh by it, and a few layers get other types.
+std::optional<Policy> ggufMixture(std::string_view name, const Model& model, bool importance = false);
+/// Formats a mixture can use on some model, its base first, so that it is offered only where all of them exist.
 std::vector<std::string_view> ggufMixtureFormats(std::string_view name);
 
 /// Rules giving `scheme` to tensors of `roles` in the blocks that `share` picks among those that have such tensors;

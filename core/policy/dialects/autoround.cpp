@@ -136,7 +136,8 @@ Result<RecipeWish> wishOf(const Setting& setting)
     Scheme scheme;
     if (setting.type.starts_with("mx_fp") || setting.type.starts_with("nv_fp")) {
         scheme = Scheme::defaultsFor(setting.type.starts_with("mx_fp") ? Format::MXFP4 : Format::NVFP4);
-        if (setting.bits != 4)
+        const size_t digit = setting.type.find_first_of("0123456789");
+        if (setting.bits != 4 || (digit != std::string::npos && setting.type[digit] != '4'))
             return Error{ErrorCode::SchemeUnknownFormat, "\"" + setting.type + "\" is known with 4 bits only", {}};
         if (setting.groupSize != scheme.groupSize)
             return badGroup("group_size", setting.groupSize);
@@ -180,7 +181,7 @@ Result<Setting> presetSetting(std::string name)
         setting.groupSize = -1;
     } else if (name == "BF16") {
         setting.bits = 16;
-    } else if (name == "MXFP4") {
+    } else if (name == "MXFP4" || name == "MXFP4_RCEIL") {
         setting = {4, 32, 4, 32, true, true, true, "mx_fp", "mx_fp"};
     } else if (name == "NVFP4") {
         setting = {4, 16, 4, 16, true, true, true, "nv_fp", "nv_fp"};

@@ -274,17 +274,17 @@ Result<Arguments> parseArguments(const RecipeText& recipe)
 Status addBase(PolicyBuilder& builder, const RecipeText& recipe, const Token& token, const Arguments& arguments)
 {
     const bool mixed = recipe.model && !arguments.pure;
-    auto mixture = mixed ? ggufMixture(lowered(token.text), *recipe.model) : std::nullopt;
-    const auto scheme = schemeOfType(token.text);
-    for (const std::string_view format : ggufMixtureFormats(lowered(token.text))) {
+    std::string type = lowered(token.text);
+    type += type == "q3_k" || type == "q4_k" || type == "q5_k" ? "_m" : "";
+    const auto mixture = mixed ? ggufMixture(type, *recipe.model, arguments.importance) : std::nullopt;
+    const auto formats = ggufMixtureFormats(type);
+    const auto scheme = schemeOfType(arguments.pure && !formats.empty() ? formats.front() : type);
+    for (const std::string_view format : formats) {
         if (mixed && !formatFromName(format))
             return recipeError(recipe, token.line, ErrorCode::SchemeUnknownFormat,
                                "\"" + token.text + "\" uses " + std::string(format) + ", which this program has not");
     }
     if (mixture) {
-        mixture->defaultScheme = weighed(mixture->defaultScheme, arguments.importance);
-        for (Rule& rule : mixture->rules)
-            rule.scheme = weighed(rule.scheme, arguments.importance);
         builder.setMixture(*mixture);
     } else if (scheme.ok()) {
         const RecipeWish wish{weighed(*scheme, arguments.importance), {}};

@@ -120,6 +120,7 @@ constexpr BadRecipe kBad[] = {
     {"unknown type", "auto-round", "{\"bits\":\n 4, \"data_type\": \"posit\"}", SchemeUnknownFormat, 2},
     {"group size 7", "auto-round", "{\"bits\": 4,\n\"group_size\": 7}", SchemeBadOption, 2},
     {"group size of inputs", "auto-round", "{\"bits\": 4, \"act_bits\": 8,\n\"act_group_size\": 7}", SchemeBadOption, 2},
+    {"MXFP8 by its type", "auto-round", "{\"group_size\": 32, \"bits\":\n4, \"data_type\": \"mx_fp8\"}", SchemeUnknownFormat, 2},
     {"MXFP4 in groups of 64", "auto-round", "{\"bits\": 4, \"data_type\": \"mx_fp\",\n\"group_size\": 64}", SchemeBadOption, 2},
     {"sym as text", "auto-round", "{\"bits\": 4,\n\"sym\": \"yes\"}", PolicySyntax, 2},
     {"broken pattern", "auto-round", "{\"layer_config\": {\n\"a[.0\": {\"bits\": 8}}}", PolicyBadRule, 2},

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Presets on a Llama of 32 blocks, against tables written down by hand from llama.cpp's rules.
+#include "core/policy/ggufmixture.h"
 #include "core/policy/presets.h"
 #include "core/policy/validation.h"
 #include "core/quant/schemetable.h"
@@ -133,6 +134,22 @@ private Q_SLOTS:
         for (const Finding& finding : validate(*policy, *model))
             QVERIFY2(false, finding.text.c_str());
         QVERIFY(*Policy::parse(policy->toJson()) == *policy);
+    }
+
+    void anImportanceMatrixMovesDownProjections()
+    {
+        const auto model = llamaHeaders(32, true, 8);
+        const auto downs = [&](const char* name, bool importance) {
+            const auto decisions = ggufMixture(name, *model, importance)->resolve(*model).value();
+            return QStringList{schemeOf(decisions, *model, "model.layers.3.mlp.down_proj.weight"),
+                               schemeOf(decisions, *model, "model.layers.4.mlp.down_proj.weight")};
+        };
+        QCOMPARE(downs("q4_0", false), (QStringList{"q4_0", "q4_0"}));
+        QCOMPARE(downs("q4_0", true), (QStringList{"q4_1,imatrix", "q4_0,imatrix"}));
+        QCOMPARE(downs("q5_0", true), (QStringList{"q5_1,imatrix", "q5_0,imatrix"}));
+        QCOMPARE(downs("iq4_nl", false), (QStringList{"q5_k", "iq4_nl"}));
+        QCOMPARE(downs("iq4_xs", true), (QStringList{"iq4_xs,imatrix", "iq4_xs,imatrix"}));
+        QCOMPARE(downs("q8_0", true), (QStringList{"q8_0", "q8_0"}));
     }
 
     void aTiedEmbeddingIsTheHead()
