@@ -3,6 +3,7 @@
 #include "app/actions.h"
 
 #include "core/policy/presets.h"
+#include "widgets/models/coretext.h"
 #include "widgets/panels/shortcuteditor.h"
 
 #include <QActionGroup>
@@ -158,15 +159,14 @@ QByteArray Actions::presetId(const Preset& preset)
 
 void Actions::addPresets(QMainWindow* window, Settings& settings)
 {
-    const auto text = [](std::string_view view) { return QString::fromUtf8(view.data(), qsizetype(view.size())); };
     std::string_view section;
     for (const Preset& preset : presets()) {
         if (preset.section != section)
-            m_menus["presets"]->addSection(text(preset.section));
+            m_menus["presets"]->addSection(fromStd(preset.section));
         section = preset.section;
-        QAction* action = make(window, settings, QString::fromLatin1(presetId(preset)), text(preset.label), {});
-        action->setToolTip(text(preset.summary));
-        action->setStatusTip(text(preset.summary));
+        QAction* action = make(window, settings, QString::fromLatin1(presetId(preset)), fromStd(preset.label), {});
+        action->setToolTip(fromStd(preset.summary));
+        action->setStatusTip(fromStd(preset.summary));
         m_menus["presets"]->addAction(action);
     }
 }

@@ -187,4 +187,12 @@ int JobRunner::pending() const
     return int(d->live.size());
 }
 
+JobControl inTokens(const JobControl& job, uint64_t tokens)
+{
+    return {job.stop, [job, tokens](uint64_t done, uint64_t total) {
+                const double share = total > 0 ? std::min(1.0, double(done) / double(total)) : 0;
+                job.report(uint64_t(share * double(tokens)), tokens);
+            }};
+}
+
 } // namespace ql

@@ -70,4 +70,7 @@ private:
     std::unique_ptr<Private> d;
 };
 
+/// Reports work that is counted in passes over parts of a model in tokens of its text.
+JobControl inTokens(const JobControl& job, uint64_t tokens);
+
 } // namespace ql

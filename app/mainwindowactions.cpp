@@ -14,6 +14,7 @@
 #include "app/runviews.h"
 #include "app/searchviews.h"
 #include "core/base/format.h"
+#include "widgets/models/coretext.h"
 #include "widgets/models/layersmodel.h"
 #include "widgets/panels/activationspage.h"
 #include "widgets/panels/budgetpage.h"
@@ -266,7 +267,7 @@ void MainWindow::connectHelpActions()
         const Model& model = *m_session->model();
         QString text = tr("<b>%1</b><br>%2, architecture %3<br>%4 parameters in %5 tensors, %6<br>fingerprint %7<table>")
                            .arg(QString::fromStdString(model.displayName()).toHtmlEscaped(),
-                                QString::fromUtf8(formatName(model.format()).data(), qsizetype(formatName(model.format()).size())),
+                                fromStd(formatName(model.format())),
                                 QString::fromStdString(model.architecture()).toHtmlEscaped(),
                                 QString::fromStdString(formatCount(model.parameters())))
                            .arg(model.tensors().size())

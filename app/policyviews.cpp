@@ -10,6 +10,7 @@
 #include "core/policy/policydiff.h"
 #include "core/policy/presets.h"
 #include "core/policy/ruleproposal.h"
+#include "widgets/models/coretext.h"
 #include "widgets/panels/cliptable.h"
 #include "widgets/panels/historypanel.h"
 #include "widgets/panels/inlinebar.h"
@@ -98,7 +99,7 @@ void PolicyViews::connectPresets(Actions& actions)
     m_views.rules->setPresetMenu(menu);
     for (const Preset& preset : presets()) {
         QAction* action = actions[Actions::presetId(preset).constData()];
-        const QString label = QString::fromUtf8(preset.label.data(), qsizetype(preset.label.size()));
+        const QString label = fromStd(preset.label);
         connect(action, &QAction::triggered, this, [this, id = preset.id, label] {
             const auto policy = applyPreset(id, *m_session->model(), m_session->policy());
             if (policy.ok())
@@ -120,7 +121,7 @@ void PolicyViews::showPresetSizes()
     const auto& model = m_session->model();
     for (const Preset& preset : presets()) {
         auto* action = m_window->findChild<QAction*>(QString::fromLatin1(Actions::presetId(preset)), Qt::FindDirectChildrenOnly);
-        const QString label = QString::fromUtf8(preset.label.data(), qsizetype(preset.label.size()));
+        const QString label = fromStd(preset.label);
         const auto policy = model && model->tensors().size() <= kMostTensors ? applyPreset(preset.id, *model, m_session->policy())
                                                                              : Result<Policy>(Error{});
         const auto decisions = policy.ok() ? policy->resolve(*model) : Result<std::vector<Decision>>(Error{});

@@ -3,6 +3,7 @@
 #include "app/recipedialog.h"
 
 #include "core/io/atomicfile.h"
+#include "widgets/models/coretext.h"
 #include "widgets/panels/inlinebar.h"
 #include "widgets/theme.h"
 
@@ -22,15 +23,6 @@
 
 namespace ql {
 
-namespace {
-
-QString fromView(std::string_view text)
-{
-    return QString::fromUtf8(text.data(), qsizetype(text.size()));
-}
-
-} // namespace
-
 RecipeDialog::RecipeDialog(std::shared_ptr<const Model> model, Policy policy, QWidget* parent)
     : QDialog(parent), m_model(std::move(model)), m_policy(std::move(policy)), m_dialect(new QComboBox(this)),
       m_about(new QLabel(this)), m_text(new QPlainTextEdit(this)), m_lostTitle(new QLabel(this)),
@@ -38,7 +30,7 @@ RecipeDialog::RecipeDialog(std::shared_ptr<const Model> model, Policy policy, QW
 {
     setWindowTitle(tr("Export recipe"));
     for (const Dialect& dialect : dialects())
-        m_dialect->addItem(fromView(dialect.label), fromView(dialect.id));
+        m_dialect->addItem(fromStd(dialect.label), fromStd(dialect.id));
     m_dialect->setAccessibleName(tr("Dialect"));
     m_about->setWordWrap(true);
     m_text->setReadOnly(true);
@@ -75,7 +67,7 @@ RecipeDialog::RecipeDialog(std::shared_ptr<const Model> model, Policy policy, QW
 void RecipeDialog::showRecipe()
 {
     const Dialect* dialect = dialectFromId(m_dialect->currentData().toString().toStdString());
-    m_about->setText(fromView(dialect->summary));
+    m_about->setText(fromStd(dialect->summary));
     const auto written = dialect->write(m_policy, *m_model);
     m_text->setPlainText(written.ok() ? QString::fromStdString(written->text) : QString());
     m_text->setPlaceholderText(written.ok() ? QString() : QString::fromStdString(written.error().text()));
@@ -94,7 +86,7 @@ void RecipeDialog::showRecipe()
 void RecipeDialog::saveAs()
 {
     const Dialect* dialect = dialectFromId(m_dialect->currentData().toString().toStdString());
-    const QString path = QFileDialog::getSaveFileName(this, tr("Save recipe"), fromView(dialect->fileName));
+    const QString path = QFileDialog::getSaveFileName(this, tr("Save recipe"), fromStd(dialect->fileName));
     if (path.isEmpty())
         return;
     const Status saved = writeFileAtomically(path.toStdString(), m_text->toPlainText().toStdString());

@@ -20,15 +20,6 @@ struct Opened {
     std::optional<Error> tokenizerError;
 };
 
-/// Progress comes in tokens times passes over the blocks; people think in tokens of the text.
-JobControl inTokens(const JobControl& job, uint64_t tokens)
-{
-    return {job.stop, [job, tokens](uint64_t done, uint64_t total) {
-                const double share = total > 0 ? std::min(1.0, double(done) / double(total)) : 0;
-                job.report(uint64_t(share * double(tokens)), tokens);
-            }};
-}
-
 const char* keyOf(RunController::Work work)
 {
     switch (work) {

@@ -29,15 +29,6 @@ bool needsCalibration(const Shared<CostTable>& table)
                        [](const Scheme& scheme) { return scheme.clip == ClipMethod::Output || scheme.importance; });
 }
 
-/// Work is counted in passes over parts of the model; people think in tokens of the text, once per candidate.
-JobControl inTokens(const JobControl& job, uint64_t tokens)
-{
-    return {job.stop, [job, tokens](uint64_t done, uint64_t total) {
-                const double share = total > 0 ? std::min(1.0, double(done) / double(total)) : 0;
-                job.report(uint64_t(share * double(tokens)), tokens);
-            }};
-}
-
 } // namespace
 
 SearchController::SearchController(Session* session, RunController* run, JobRunner* jobs, QObject* parent)

@@ -4,6 +4,7 @@
 
 #include "app/snapshots.h"
 #include "core/policy/presets.h"
+#include "widgets/models/coretext.h"
 #include "widgets/panels/budgetpage.h"
 #include "widgets/panels/evaluatepage.h"
 #include "widgets/panels/layerspanel.h"
@@ -110,7 +111,7 @@ void SearchViews::collectReferences()
         const auto policy = m_session->model() ? presetPolicy(preset.id, *m_session->model()) : Result<Policy>(Policy());
         const bool aboutWeights = policy.ok() && policy->activations == ActivationPolicy() && policy->kvCache == KvPolicy();
         if (aboutWeights && m_session->model())
-            add(QString::fromUtf8(preset.label.data(), qsizetype(preset.label.size())), *policy, preset.id);
+            add(fromStd(preset.label), *policy, preset.id);
     }
     for (Reference& reference : references) { // what is known of those from before stays
         for (const Reference& before : m_search->references()) {

@@ -4,6 +4,8 @@
 
 #include "core/base/format.h"
 #include "core/quant/schemetable.h"
+#include "widgets/models/coretext.h"
+#include "widgets/models/numbertext.h"
 #include "widgets/models/schemelabel.h"
 
 #include <algorithm>
@@ -12,11 +14,6 @@
 
 namespace ql {
 namespace {
-
-QString fromStd(const std::string& text)
-{
-    return QString::fromStdString(text);
-}
 
 /// "0.self_attn.{q_proj, k_proj, v_proj}": without what all weights of a model have in common.
 QString shortName(const std::string& name)
@@ -34,12 +31,7 @@ QString stepLabel(const Scheme& from, const Scheme& to)
                        from.groupSize == to.groupSize && from.clip == to.clip && from.clipParameter == to.clipParameter &&
                        from.symmetry == to.symmetry && from.format != to.format;
     const std::string_view name = traits(to.format).label;
-    return alike ? QString::fromUtf8(name.data(), qsizetype(name.size())) : schemeLabelWithClip(to);
-}
-
-QString bytesText(uint64_t bytes)
-{
-    return fromStd(formatBytes(bytes));
+    return alike ? fromStd(name) : schemeLabelWithClip(to);
 }
 
 } // namespace
@@ -109,7 +101,7 @@ std::vector<BudgetModel::Sum> BudgetModel::sums(By by) const
             const CostTable::Cell& cell = m_search->table().rows[size_t(part.tensors[t])].cells[size_t(cells[t])];
             Sum& sum = sums[by == By::Layer ? tensor.layer : int(tensor.role)];
             const std::string_view role = roleName(tensor.role);
-            sum.name = by == By::Role      ? QString::fromUtf8(role.data(), qsizetype(role.size()))
+            sum.name = by == By::Role      ? fromStd(role)
                        : tensor.layer >= 0 ? QString::number(tensor.layer)
                                            : tr("outside");
             sum.bytes += cell.bytes;

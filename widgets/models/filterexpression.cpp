@@ -27,10 +27,9 @@ constexpr Facet kFacets[] = {
     {"bits", Key::Bits, false},          {"size", Key::Size, false},
 };
 
-QString tr(const char* text)
-{
-    return QCoreApplication::translate("FilterExpression", text);
-}
+struct FilterTexts {
+    Q_DECLARE_TR_FUNCTIONS(FilterExpression)
+};
 
 QString facetNames()
 {
@@ -123,7 +122,7 @@ void FilterExpression::addPattern(const QString& pattern, bool caseSensitive, bo
                                       caseSensitive ? QRegularExpression::NoPatternOption
                                                     : QRegularExpression::CaseInsensitiveOption);
     if (!term.pattern.isValid()) {
-        complain(tr("The pattern /%1/ is not valid: %2.").arg(pattern, term.pattern.errorString()));
+        complain(FilterTexts::tr("The pattern /%1/ is not valid: %2.").arg(pattern, term.pattern.errorString()));
         return;
     }
     term.pattern.optimize();
@@ -143,19 +142,19 @@ void FilterExpression::addWord(const QString& word, bool negated)
     const auto facet = std::find_if(std::begin(kFacets), std::end(kFacets),
                                     [&](const Facet& f) { return name == QLatin1String(f.name); });
     if (facet == std::end(kFacets)) {
-        complain(tr("There is no facet “%1”. Known: %2.").arg(name, facetNames()));
+        complain(FilterTexts::tr("There is no facet “%1”. Known: %2.").arg(name, facetNames()));
     } else if (value.isEmpty()) {
-        complain(tr("“%1%2” still needs a value.").arg(name, comparison));
+        complain(FilterTexts::tr("“%1%2” still needs a value.").arg(name, comparison));
     } else if (facet->text) {
         if (comparison == ':' || comparison == '=')
             addText(facet->key, value, negated);
         else
-            complain(tr("“%1” is text: write %1:%2.").arg(name, value));
+            complain(FilterTexts::tr("“%1” is text: write %1:%2.").arg(name, value));
     } else if (comparison == ':') {
         if (facet->key == Key::Layer)
             addRanges(value, negated);
         else
-            complain(tr("“%1” is a number: write %1<%2 or %1>=%2.").arg(name, value));
+            complain(FilterTexts::tr("“%1” is a number: write %1<%2 or %1>=%2.").arg(name, value));
     } else {
         addComparison(facet->key, name, comparison, value, negated);
     }
@@ -179,7 +178,7 @@ void FilterExpression::addComparison(Key key, const QString& name, const QString
 {
     const auto number = readNumber(value);
     if (!number) {
-        complain(tr("“%1” in %2%3%1 is not a number.").arg(value, name, comparison));
+        complain(FilterTexts::tr("“%1” in %2%3%1 is not a number.").arg(value, name, comparison));
         return;
     }
     Term term;
@@ -207,7 +206,7 @@ void FilterExpression::addRanges(const QString& value, bool negated)
         const QString end = dash < 0 ? part : part.mid(dash + 1);
         const double last = end.isEmpty() ? std::numeric_limits<double>::infinity() : end.toInt(&okLast);
         if (!okFirst || !(okLast || end.isEmpty())) {
-            complain(tr("“layer:%1” is not a block number or a range such as layer:0-3.").arg(part));
+            complain(FilterTexts::tr("“layer:%1” is not a block number or a range such as layer:0-3.").arg(part));
             return;
         }
         term.ranges.emplace_back(first, last);
@@ -254,9 +253,9 @@ QString FilterExpression::help()
 {
     const QString row = QStringLiteral("<tr><td><code>%1</code>&nbsp;&nbsp;</td><td>%2</td></tr>");
     const auto line = [&row](const char* example, const char* meaning) {
-        return row.arg(QString::fromLatin1(example).toHtmlEscaped(), tr(meaning));
+        return row.arg(QString::fromLatin1(example).toHtmlEscaped(), FilterTexts::tr(meaning));
     };
-    return QLatin1String("<p>") + tr("All terms must hold; a minus before a term negates it.") +
+    return QLatin1String("<p>") + FilterTexts::tr("All terms must hold; a minus before a term negates it.") +
            QLatin1String("</p><table>") + line("v_proj  \"two words\"", "text in the name") +
            line("/\\.(q|k)_proj/", "regular expression on the name; /…/i ignores case") +
            line("role:v_proj,k_proj", "role; likewise type:f16, scheme:int4, mark:locked") +

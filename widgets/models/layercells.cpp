@@ -3,6 +3,7 @@
 #include "widgets/models/layercells.h"
 
 #include "core/base/format.h"
+#include "widgets/models/coretext.h"
 #include "widgets/models/layercolumns.h"
 
 #include <QCoreApplication>
@@ -10,19 +11,13 @@
 namespace ql {
 namespace {
 
-QString tr(const char* text)
-{
-    return QCoreApplication::translate("LayerCells", text);
-}
+struct CellTexts {
+    Q_DECLARE_TR_FUNCTIONS(LayerCells)
+};
 
 QString tensorCount(int count)
 {
-    return count == 1 ? tr("1 tensor") : tr("%1 tensors").arg(count);
-}
-
-QString fromStd(std::string_view text)
-{
-    return QString::fromUtf8(text.data(), qsizetype(text.size()));
+    return count == 1 ? CellTexts::tr("1 tensor") : CellTexts::tr("%1 tensors").arg(count);
 }
 
 bool isGroup(const LayerCell& cell)
@@ -81,16 +76,16 @@ QString whyNever(const LayerCell& cell)
     if (!cell.failure.isEmpty() && cell.column >= LayersModel::SqnrColumn)
         return cell.failure;
     if (isErrorColumn(cell.column) && cell.decision && cell.decision->scheme.keepsFloat())
-        return tr("Kept in floating point: there is no quantization error.");
+        return CellTexts::tr("Kept in floating point: there is no quantization error.");
     if (isErrorColumn(cell.column) && isGroup(cell) && cell.figures->decided == cell.figures->tensors &&
         cell.figures->quantized == 0)
-        return tr("Kept in floating point: there is no quantization error.");
+        return CellTexts::tr("Kept in floating point: there is no quantization error.");
     if (cell.column == LayersModel::OutputErrorColumn && !cell.outputErrorsExpected)
-        return tr("Needs a calibration: Model > Calibrate shows the model text and keeps what enters each layer.");
+        return CellTexts::tr("Needs a calibration: Model > Calibrate shows the model text and keeps what enters each layer.");
     if (cell.column == LayersModel::KlColumn && !cell.klExpected)
-        return tr("Needs an attribution: Model > Attribute the divergence quantizes one layer after the other.");
+        return CellTexts::tr("Needs an attribution: Model > Attribute the divergence quantizes one layer after the other.");
     if (cell.column == LayersModel::BitsColumn && cell.figures->parameters == 0)
-        return tr("The tensor is empty.");
+        return CellTexts::tr("The tensor is empty.");
     return {};
 }
 
@@ -102,7 +97,7 @@ QString textOf(const LayerCell& cell)
     case LayersModel::ShapeColumn:
         return isGroup(cell) ? tensorCount(cell.figures->tensors) : fromStd(toString(cell.first->shape));
     case LayersModel::TypeColumn:
-        return cell.sameType ? QString::fromStdString(cell.first->typeLabel()) : tr("mixed");
+        return cell.sameType ? QString::fromStdString(cell.first->typeLabel()) : CellTexts::tr("mixed");
     case LayersModel::SchemeColumn: return cell.schemeText.isEmpty() ? kPendingText : cell.schemeText;
     }
     const auto number = rawNumber(cell);
@@ -118,13 +113,13 @@ QString textOf(const LayerCell& cell)
 QString schemeTip(const LayerCell& cell)
 {
     if (cell.schemeText.isEmpty())
-        return tr("Not yet decided.");
+        return CellTexts::tr("Not yet decided.");
     QString tip = cell.schemeText;
     if (cell.decision) {
         if (!cell.decision->because.empty())
             tip += '\n' + fromStd(cell.decision->because);
         if (cell.decision->locked)
-            tip += '\n' + tr("Locked: rules and searches leave it alone.");
+            tip += '\n' + CellTexts::tr("Locked: rules and searches leave it alone.");
         if (!cell.decision->fallback.empty())
             tip += '\n' + fromStd(cell.decision->fallback);
     }
@@ -133,12 +128,12 @@ QString schemeTip(const LayerCell& cell)
 
 QString outlierTip(const LayerFigures& f)
 {
-    QString tip = tr("%1 values beyond 6σ, %2 beyond 12σ, of %3")
+    QString tip = CellTexts::tr("%1 values beyond 6σ, %2 beyond 12σ, of %3")
                       .arg(f.beyond6Sigma)
                       .arg(f.beyond12Sigma)
                       .arg(f.finite);
     if (f.nonFinite > 0)
-        tip += '\n' + tr("%1 values are NaN or infinite and left out.").arg(f.nonFinite);
+        tip += '\n' + CellTexts::tr("%1 values are NaN or infinite and left out.").arg(f.nonFinite);
     return tip;
 }
 
@@ -150,24 +145,24 @@ QString tipOf(const LayerCell& cell)
     if (cell.column == LayersModel::SchemeColumn)
         return schemeTip(cell);
     if (cell.column == LayersModel::ShapeColumn && !isGroup(cell) && cell.first->transposed)
-        return tr("Stored [in, out]; shown and grouped along the input dimension.");
+        return CellTexts::tr("Stored [in, out]; shown and grouped along the input dimension.");
     if (!layerColumn(cell.column).number)
         return textOf(cell);
     const auto number = rawNumber(cell);
     if (!number) {
         const QString why = whyNever(cell);
-        return why.isEmpty() ? tr("Not yet computed.") : why;
+        return why.isEmpty() ? CellTexts::tr("Not yet computed.") : why;
     }
     if (cell.column == LayersModel::ParametersColumn)
-        return tr("%1 values").arg(f.parameters);
+        return CellTexts::tr("%1 values").arg(f.parameters);
     if (cell.column == LayersModel::SizeColumn)
-        return tr("%1 as stored now, %2 in the file")
+        return CellTexts::tr("%1 as stored now, %2 in the file")
             .arg(fromStd(formatBytes(f.storedBytes)), fromStd(formatBytes(f.sourceBytes)));
     if (cell.column == LayersModel::OutliersColumn)
         return outlierTip(f);
     QString tip = layerColumnTitle(cell.column) + QLatin1String(": ") + numberText(*number, 6);
     if (isGroup(cell)) {
-        tip += '\n' + tr("over %1 of %2 tensors").arg(knownOf(cell)).arg(f.tensors);
+        tip += '\n' + CellTexts::tr("over %1 of %2 tensors").arg(knownOf(cell)).arg(f.tensors);
     }
     return tip;
 }
@@ -206,7 +201,7 @@ QString markOf(const LayerCell& cell)
 QString accessibleText(const LayerCell& cell)
 {
     const QString text = textOf(cell);
-    const QString value = text == kPendingText ? tr("not yet computed") : text == kNothingText ? tr("none") : text;
+    const QString value = text == kPendingText ? CellTexts::tr("not yet computed") : text == kNothingText ? CellTexts::tr("none") : text;
     return layerColumnTitle(cell.column) + ' ' + value;
 }
 

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "widgets/models/layertree.h"
 
+#include "widgets/models/coretext.h"
+
 #include <QCoreApplication>
 
 #include <algorithm>
@@ -11,11 +13,6 @@ namespace ql {
 namespace {
 
 constexpr std::string_view kWeight = ".weight";
-
-QString fromView(std::string_view text)
-{
-    return QString::fromUtf8(text.data(), qsizetype(text.size()));
-}
 
 } // namespace
 
@@ -62,7 +59,7 @@ void LayerTree::addByRole(const Model& model)
         const TensorRole role = model.tensors()[size_t(tensor)].role;
         const auto [group, fresh] = groupOfRole.try_emplace(role, m_top.size());
         if (fresh)
-            m_top.push_back({true, fromView(roleName(role)), {}, 0, 0});
+            m_top.push_back({true, fromStd(roleName(role)), {}, 0, 0});
         m_top[group->second].tensors.push_back(tensor);
     }
 }
@@ -110,7 +107,7 @@ QString LayerTree::shortName(const Model& model, int tensor) const
     if (top.group && name.size() > kWeight.size() && name.ends_with(kWeight))
         name.remove_suffix(kWeight.size());
     const bool onlyNumber = name.find_first_not_of("0123456789") == std::string_view::npos;
-    return onlyNumber ? QCoreApplication::translate("LayerTree", "Block %1").arg(fromView(name)) : fromView(name);
+    return onlyNumber ? QCoreApplication::translate("LayerTree", "Block %1").arg(fromStd(name)) : fromStd(name);
 }
 
 } // namespace ql

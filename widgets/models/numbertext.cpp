@@ -42,6 +42,11 @@ QString signedNumberText(double value, int digits)
     return value > 0 ? QLatin1Char('+') + numberText(value, digits) : numberText(value, digits);
 }
 
+QString bytesText(quint64 bytes)
+{
+    return QString::fromStdString(formatBytes(bytes));
+}
+
 QString wholeText(quint64 count)
 {
     QString text = QString::number(count);

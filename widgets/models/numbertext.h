@@ -16,6 +16,8 @@ QString decibelText(double value);
 /// The same with an explicit sign, for changes: "+1.23", "−0.40"; "0" without one.
 QString signedNumberText(double value, int digits = 3);
 
+/// "12.3 MB".
+QString bytesText(quint64 bytes);
 /// A whole count in full, thousands parted: "32,768".
 QString wholeText(quint64 count);
 

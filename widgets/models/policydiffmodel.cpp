@@ -3,19 +3,15 @@
 #include "widgets/models/policydiffmodel.h"
 
 #include "core/base/format.h"
+#include "widgets/models/coretext.h"
 #include "widgets/models/numbertext.h"
 
 namespace ql {
 namespace {
 
-QString fromStd(const std::string& text)
+QString bytesChange(double difference)
 {
-    return QString::fromStdString(text);
-}
-
-QString bytesText(double difference)
-{
-    const QString size = fromStd(formatBytes(uint64_t(std::abs(difference))));
+    const QString size = bytesText(quint64(std::abs(difference)));
     return difference == 0 ? QStringLiteral("0 B") : (difference > 0 ? QStringLiteral("+") : QStringLiteral("−")) + size;
 }
 
@@ -43,7 +39,7 @@ QString PolicyDiffModel::summary() const
     const auto before = m_swapped ? m_diff.bytesAfter : m_diff.bytesBefore, after = m_swapped ? m_diff.bytesBefore : m_diff.bytesAfter;
     QString text = m_diff.changes.empty() ? tr("Every tensor gets the same scheme")
                                           : tr("%1 of %2 tensors differ").arg(m_diff.changes.size()).arg(m_model->tensors().size());
-    text += tr("; %1 → %2 (%3)").arg(fromStd(formatBytes(before)), fromStd(formatBytes(after)), bytesText(double(after) - double(before)));
+    text += tr("; %1 → %2 (%3)").arg(fromStd(formatBytes(before)), fromStd(formatBytes(after)), bytesChange(double(after) - double(before)));
     for (const std::string& other : m_diff.others)
         text += '\n' + fromStd(other);
     return text;
@@ -98,7 +94,7 @@ QVariant PolicyDiffModel::data(const QModelIndex& index, int role) const
     case TensorColumn: return fromStd(tensor.name);
     case BeforeColumn: return fromStd(decidedText(tensor, before));
     case AfterColumn: return fromStd(decidedText(tensor, after));
-    case SizeColumn: return bytesText(bytes);
+    case SizeColumn: return bytesChange(bytes);
     case ErrorColumn: return error ? signedNumberText(*error) : kNothingText;
     }
     return {};

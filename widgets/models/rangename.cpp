@@ -11,22 +11,21 @@
 namespace ql {
 namespace {
 
-QString translated(const char* text)
-{
-    return QCoreApplication::translate("ql::ActivationRange", text);
-}
+struct RangeTexts {
+    Q_DECLARE_TR_FUNCTIONS(ql::ActivationRange)
+};
 
 } // namespace
 
 QString rangeName(ActivationScheme::Range range, double parameter)
 {
     switch (range) {
-    case ActivationScheme::Range::MinMax: return translated("min-max");
-    case ActivationScheme::Range::Average: return translated("average");
-    case ActivationScheme::Range::Percentile: return translated("%1 %").arg(parameter);
-    case ActivationScheme::Range::Mse: return translated("MSE");
-    case ActivationScheme::Range::Kl: return translated("KL");
-    case ActivationScheme::Range::Absolute: return translated("by hand");
+    case ActivationScheme::Range::MinMax: return RangeTexts::tr("min-max");
+    case ActivationScheme::Range::Average: return RangeTexts::tr("average");
+    case ActivationScheme::Range::Percentile: return RangeTexts::tr("%1 %").arg(parameter);
+    case ActivationScheme::Range::Mse: return RangeTexts::tr("MSE");
+    case ActivationScheme::Range::Kl: return RangeTexts::tr("KL");
+    case ActivationScheme::Range::Absolute: return RangeTexts::tr("by hand");
     }
     return {};
 }
@@ -35,16 +34,16 @@ QString rangeSummary(ActivationScheme::Range range)
 {
     switch (range) {
     case ActivationScheme::Range::MinMax:
-        return translated("The lowest and the highest value: nothing is clipped, outliers make every step wide.");
+        return RangeTexts::tr("The lowest and the highest value: nothing is clipped, outliers make every step wide.");
     case ActivationScheme::Range::Average:
-        return translated("The mean, over calibration sequences, of each sequence's lowest and highest value.");
+        return RangeTexts::tr("The mean, over calibration sequences, of each sequence's lowest and highest value.");
     case ActivationScheme::Range::Percentile:
-        return translated("The share of values, in percent, that lies inside the limits.");
-    case ActivationScheme::Range::Mse: return translated("The limits with the lowest mean squared error.");
+        return RangeTexts::tr("The share of values, in percent, that lies inside the limits.");
+    case ActivationScheme::Range::Mse: return RangeTexts::tr("The limits with the lowest mean squared error.");
     case ActivationScheme::Range::Kl:
-        return translated("The limits whose quantized histogram differs least from the original one (Kullback-Leibler "
-                          "divergence).");
-    case ActivationScheme::Range::Absolute: return translated("Limits that were set by hand, on the plot or here.");
+        return RangeTexts::tr("The limits whose quantized histogram differs least from the original one "
+                              "(Kullback-Leibler divergence).");
+    case ActivationScheme::Range::Absolute: return RangeTexts::tr("Limits that were set by hand, on the plot or here.");
     }
     return {};
 }

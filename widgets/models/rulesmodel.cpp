@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "widgets/models/rulesmodel.h"
 
+#include "widgets/models/coretext.h"
 #include "widgets/models/numbertext.h"
 
 #include <QMimeData>
@@ -10,11 +11,6 @@ namespace ql {
 namespace {
 
 const QString kRowType = QStringLiteral("application/x-quantloupe-rule");
-
-QString fromStd(const std::string& text)
-{
-    return QString::fromStdString(text);
-}
 
 } // namespace
 
@@ -53,7 +49,7 @@ QString RulesModel::appliesTo(const Rule& rule)
     QStringList parts;
     QStringList names;
     for (const TensorRole role : rule.roles)
-        names << QString::fromUtf8(roleName(role).data(), qsizetype(roleName(role).size()));
+        names << fromStd(roleName(role));
     if (!names.isEmpty())
         parts << names.join(tr(" or "));
     if (!rule.match.empty())

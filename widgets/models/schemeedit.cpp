@@ -2,16 +2,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "widgets/models/schemeedit.h"
 
+#include "widgets/models/coretext.h"
+
 #include <QCoreApplication>
 #include <QRegularExpression>
 
 namespace ql {
 namespace {
 
-QString tr(const char* text)
-{
-    return QCoreApplication::translate("SchemeEdit", text);
-}
+struct SchemeTexts {
+    Q_DECLARE_TR_FUNCTIONS(SchemeEdit)
+};
 
 bool formatLeavesOpen(const FormatTraits& format, SchemeField field)
 {
@@ -121,26 +122,26 @@ SchemeFields choosableFields(const Scheme& scheme)
 QString whyFixed(SchemeField field, const Scheme& scheme)
 {
     const FormatTraits& format = traits(scheme.format);
-    const QString name = QString::fromUtf8(format.label.data(), qsizetype(format.label.size()));
+    const QString name = fromStd(format.label);
     if (field == SchemeField::Range && format.choosesRange && rangeIsMoot(scheme))
-        return tr("Asymmetric codes always use their whole range; strict or full is a choice for symmetric ones.");
+        return SchemeTexts::tr("Asymmetric codes always use their whole range; strict or full is a choice for symmetric ones.");
     if (field == SchemeField::DoubleQuant && format.choosesDoubleQuant && scheme.granularity == Granularity::Tensor)
-        return tr("A single scale is not worth quantizing; choose one scale per channel or group.");
+        return SchemeTexts::tr("A single scale is not worth quantizing; choose one scale per channel or group.");
     if (field == SchemeField::ScaleType && format.choosesScaleType && scheme.doubleQuant)
-        return tr("Double quantization starts from f32 scales.");
+        return SchemeTexts::tr("Double quantization starts from f32 scales.");
     if (formatLeavesOpen(format, field))
         return {};
     if (format.kind == FormatKind::Keep)
-        return tr("%1 keeps or casts the values: there is no grid to set up.").arg(name);
+        return SchemeTexts::tr("%1 keeps or casts the values: there is no grid to set up.").arg(name);
     switch (field) {
-    case SchemeField::Symmetry: return tr("The levels of %1 are fixed, so there is no zero point to choose.").arg(name);
-    case SchemeField::Range: return tr("The levels of %1 are fixed; only integers have a strict and a full range.").arg(name);
-    case SchemeField::Granularity: return tr("%1 is defined on blocks of %2 values.").arg(name).arg(format.blockSize);
-    case SchemeField::Clip: return tr("%1 defines how the scale of a block is found.").arg(name);
-    case SchemeField::Rounding: return tr("%1 defines how values are rounded.").arg(name);
-    case SchemeField::ScaleType: return tr("%1 defines the type of its scales.").arg(name);
-    case SchemeField::DoubleQuant: return tr("%1 stores its scales in one fixed way.").arg(name);
-    case SchemeField::Importance: return tr("%1 finds its scales without weights for columns.").arg(name);
+    case SchemeField::Symmetry: return SchemeTexts::tr("The levels of %1 are fixed, so there is no zero point to choose.").arg(name);
+    case SchemeField::Range: return SchemeTexts::tr("The levels of %1 are fixed; only integers have a strict and a full range.").arg(name);
+    case SchemeField::Granularity: return SchemeTexts::tr("%1 is defined on blocks of %2 values.").arg(name).arg(format.blockSize);
+    case SchemeField::Clip: return SchemeTexts::tr("%1 defines how the scale of a block is found.").arg(name);
+    case SchemeField::Rounding: return SchemeTexts::tr("%1 defines how values are rounded.").arg(name);
+    case SchemeField::ScaleType: return SchemeTexts::tr("%1 defines the type of its scales.").arg(name);
+    case SchemeField::DoubleQuant: return SchemeTexts::tr("%1 stores its scales in one fixed way.").arg(name);
+    case SchemeField::Importance: return SchemeTexts::tr("%1 finds its scales without weights for columns.").arg(name);
     case SchemeField::Format:
     case SchemeField::All: break;
     }

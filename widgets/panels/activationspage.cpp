@@ -29,8 +29,8 @@ namespace {
 using Per = ActivationScheme::Granularity;
 using Range = ActivationScheme::Range;
 
-constexpr quint32 kStateVersion = 1;
-constexpr double kWhole = 0.9995; // this near to the full range nothing is clipped
+constexpr quint32 kInputsStateVersion = 1;
+constexpr double kFullRange = 0.9995; // this near to the full range nothing is clipped
 
 /// What the plot must know of an activation scheme: the grid, and whether both limits move together.
 Scheme gridScheme(const ActivationScheme& scheme)
@@ -139,8 +139,8 @@ void ActivationsPage::Private::moveLimits(double lo, double hi, bool finished)
     ActivationScheme changed = *scheme;
     const TensorStats& stats = study->distribution->stats;
     const bool symmetric = changed.symmetry == Symmetry::Symmetric;
-    const bool everything = symmetric ? hi >= kWhole * stats.absMax()
-                                 : hi >= kWhole * std::max(0.0, stats.max) && lo <= kWhole * std::min(0.0, stats.min);
+    const bool everything = symmetric ? hi >= kFullRange * stats.absMax()
+                                 : hi >= kFullRange * std::max(0.0, stats.max) && lo <= kFullRange * std::min(0.0, stats.min);
     changed.range = everything ? Range::MinMax : Range::Absolute;
     changed.rangeParameter = everything ? 0 : hi;
     changed.rangeLow = everything || symmetric ? 0 : lo;
@@ -368,7 +368,7 @@ QByteArray ActivationsPage::saveState() const
     QDataStream stream(&state, QIODevice::WriteOnly);
     stream.setVersion(QDataStream::Qt_6_0);
     const DistributionBar::State bar = d->bar->state();
-    stream << kStateVersion << qint32(bar.xMode) << bar.counts << bar.logarithmic << bar.overlays
+    stream << kInputsStateVersion << qint32(bar.xMode) << bar.counts << bar.logarithmic << bar.overlays
            << qint32(d->second->plot()) << d->splitter->saveState();
     return state;
 }
@@ -382,7 +382,7 @@ void ActivationsPage::restoreState(const QByteArray& state)
     DistributionBar::State bar;
     QByteArray splitter;
     stream >> version >> bar.xMode >> bar.counts >> bar.logarithmic >> bar.overlays >> second >> splitter;
-    if (version != kStateVersion || stream.status() != QDataStream::Ok)
+    if (version != kInputsStateVersion || stream.status() != QDataStream::Ok)
         return;
     d->bar->setState(bar);
     setSecondPlot(ActivationPlot(std::clamp<qint32>(second, 0, int(ActivationPlot::Occupancy))));

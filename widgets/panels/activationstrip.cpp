@@ -3,8 +3,10 @@
 #include "widgets/panels/activationstrip.h"
 
 #include "core/quant/schemetable.h"
+#include "widgets/models/coretext.h"
 #include "widgets/models/rangename.h"
 #include "widgets/panels/formatcombo.h"
+#include "widgets/panels/numberspinbox.h"
 #include "widgets/panels/plotbar.h"
 #include "widgets/panels/segmentedchoice.h"
 #include "widgets/theme.h"
@@ -23,20 +25,10 @@ namespace {
 using Per = ActivationScheme::Granularity;
 using Range = ActivationScheme::Range;
 
-constexpr int kSettleMs = 350; ///< a spin box that has been still for this long has finished moving
-constexpr int kGroupSizes[] = {16, 32, 64, 128, 256, 512, 1024};
+constexpr int kInputGroups[] = {16, 32, 64, 128, 256, 512, 1024};
 constexpr Range kRanges[] = {Range::MinMax, Range::Average, Range::Percentile, Range::Mse, Range::Kl, Range::Absolute};
 constexpr double kUsualPercentile = 99.9;
 constexpr double kMost = 3e38;
-
-class NumberSpinBox : public QDoubleSpinBox
-{
-public:
-    using QDoubleSpinBox::QDoubleSpinBox;
-
-protected:
-    QString textFromValue(double value) const override { return QLocale::c().toString(value, 'g', 6); }
-};
 
 /// Why core refuses this scheme, for a tooltip; empty when it does not.
 QString refusal(const ActivationScheme& scheme)
@@ -128,7 +120,7 @@ void ActivationStrip::Private::build()
     granularity->setOptionToolTip(3, tr("Dynamic: each group of neighbouring channels of a token gets its range when it "
                                         "arrives."));
     groupSize = new QComboBox(q);
-    for (const int size : kGroupSizes)
+    for (const int size : kInputGroups)
         groupSize->addItem(QString::number(size), size);
     groupSize->setAccessibleName(tr("Group size in channels"));
     codes = new SegmentedChoice({tr("Strict"), tr("Full")}, q);
@@ -139,7 +131,7 @@ void ActivationStrip::Private::build()
     kind->setFont(theme::smallFont());
     kind->setForegroundRole(QPalette::PlaceholderText);
     settle.setSingleShot(true);
-    settle.setInterval(kSettleMs);
+    settle.setInterval(kSpinSettleMs);
 
     auto* first = plotbar::row();
     for (QWidget* widget : std::initializer_list<QWidget*>{format, symmetry, range, low, high})
@@ -281,7 +273,7 @@ void ActivationStrip::Private::enable()
     const QString off = tr("Choose a format first.");
     const ActivationScheme shown = scheme.value_or(last);
     const FormatTraits& row = traits(shown.format);
-    const QString name = QString::fromUtf8(row.label.data(), qsizetype(row.label.size()));
+    const QString name = fromStd(row.label);
     symmetry->setOptionEnabled(0, scheme.has_value(), off);
     symmetry->setOptionEnabled(1, scheme && row.choosesSymmetry,
                                scheme ? tr("%1 has no zero point; integers do.").arg(name) : off);

@@ -4,6 +4,7 @@
 
 #include "core/base/format.h"
 #include "widgets/models/budgetmodel.h"
+#include "widgets/models/coretext.h"
 #include "widgets/panels/budgettarget.h"
 #include "widgets/panels/candidatesform.h"
 #include "widgets/panels/elidedlabel.h"
@@ -52,11 +53,6 @@ constexpr MeasureRow kMeasures[] = {
        "16 sequences of it. Runs the model once per candidate and matrix, so it takes long")},
 };
 #undef T
-
-QString fromStd(const std::string& text)
-{
-    return QString::fromStdString(text);
-}
 
 } // namespace
 

@@ -3,6 +3,7 @@
 #include "widgets/panels/calibratepanel.h"
 
 #include "core/base/format.h"
+#include "widgets/models/coretext.h"
 #include "widgets/panels/sequenceform.h"
 #include "widgets/theme.h"
 
@@ -19,11 +20,6 @@
 
 namespace ql {
 namespace {
-
-QString fromStd(const std::string& text)
-{
-    return QString::fromStdString(text);
-}
 
 /// "2026-11-21T04:16:08Z" as people here read it; what is no date stays as it is.
 QString localTime(const QString& iso)

@@ -4,6 +4,7 @@
 
 #include "core/quant/schemetable.h"
 #include "core/search/candidates.h"
+#include "widgets/models/coretext.h"
 #include "widgets/theme.h"
 
 #include <QCheckBox>
@@ -21,7 +22,7 @@
 namespace ql {
 namespace {
 
-constexpr int kGroupSizes[] = {16, 32, 64, 128, 256};
+constexpr int kCandidateGroups[] = {16, 32, 64, 128, 256};
 constexpr int kListHeight = 148;
 
 struct ClipRow {
@@ -38,11 +39,6 @@ constexpr ClipRow kClips[] = {
     {"output", QT_TRANSLATE_NOOP("ql::CandidatesForm", "output error"),
      QT_TRANSLATE_NOOP("ql::CandidatesForm", "The ratio with the least error at the output of the layer")},
 };
-
-QString fromView(std::string_view text)
-{
-    return QString::fromUtf8(text.data(), qsizetype(text.size()));
-}
 
 QLabel* heading(const QString& text)
 {
@@ -80,12 +76,12 @@ void CandidatesForm::Private::buildFormats()
     for (const FormatTraits& row : schemeTable()) {
         QTreeWidgetItem*& section = sections[row.section];
         if (!section) {
-            section = new QTreeWidgetItem(formats, {fromView(row.section)});
+            section = new QTreeWidgetItem(formats, {fromStd(row.section)});
             section->setFlags(section->flags() | Qt::ItemIsUserCheckable | Qt::ItemIsAutoTristate);
         }
-        auto* item = new QTreeWidgetItem(section, {fromView(row.label)});
+        auto* item = new QTreeWidgetItem(section, {fromStd(row.label)});
         item->setFlags(item->flags() | Qt::ItemIsUserCheckable);
-        item->setToolTip(0, fromView(row.summary));
+        item->setToolTip(0, fromStd(row.summary));
         items[row.format] = item;
     }
     connect(formats, &QTreeWidget::itemChanged, q, [this] {
@@ -108,7 +104,7 @@ QWidget* CandidatesForm::Private::buildOptions()
     auto* groupTitle = heading(tr("Each with groups of"));
     groupTitle->setToolTip(tr("Weights that share a scale; none checked: what the format usually has"));
     grid->addWidget(groupTitle, 0, 0, 1, 5);
-    for (const int size : kGroupSizes) {
+    for (const int size : kCandidateGroups) {
         auto* box = new QCheckBox(QString::number(size));
         box->setToolTip(tr("Try every format that lets one choose with groups of %1 weights").arg(size));
         box->setAccessibleName(tr("Groups of %1").arg(size));
@@ -191,7 +187,7 @@ Result<std::vector<Scheme>> CandidatesForm::candidates() const
     std::vector<int> groups;
     for (size_t i = 0; i < d->groups.size(); ++i) {
         if (d->groups[i]->isChecked())
-            groups.push_back(kGroupSizes[i]);
+            groups.push_back(kCandidateGroups[i]);
     }
     std::vector<std::string> clips;
     for (size_t i = 0; i < d->clips.size(); ++i) {

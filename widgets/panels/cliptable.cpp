@@ -3,6 +3,8 @@
 #include "widgets/panels/cliptable.h"
 
 #include "core/base/format.h"
+#include "widgets/models/coretext.h"
+#include "widgets/plots/clipmethodname.h"
 #include "widgets/theme.h"
 
 #include <QDialogButtonBox>
@@ -20,12 +22,6 @@ namespace {
 QString number(double value)
 {
     return QString::fromStdString(formatSignificant(value));
-}
-
-const ClipMethodInfo& infoOf(ClipMethod method)
-{
-    const auto methods = clipMethods();
-    return *std::find_if(methods.begin(), methods.end(), [&](const auto& info) { return info.method == method; });
 }
 
 QTableWidgetItem* cell(const QString& text, bool isNumber)
@@ -86,8 +82,8 @@ void ClipTable::setStudy(const QString& caption, const Shared<ClipStudy>& study)
                                        [](const ClipMark& a, const ClipMark& b) { return a.mse < b.mse; });
     for (int row = 0; row < rows; ++row) {
         const ClipMark& mark = study->marks[size_t(row)];
-        const ClipMethodInfo& info = infoOf(mark.method);
-        QString name = QString::fromUtf8(info.label.data(), qsizetype(info.label.size()));
+        const ClipMethodInfo& info = clipMethodInfo(mark.method);
+        QString name = fromStd(info.label);
         if (!info.parameter.empty())
             name += QLatin1Char(' ') + number(mark.parameter);
         const bool lowest = row == int(best - study->marks.begin());

@@ -27,18 +27,6 @@ const std::vector<const MetricFigure*>& weightFigures()
     return figures;
 }
 
-QString translated(const char* text)
-{
-    return QCoreApplication::translate("Metrics", text);
-}
-
-QString figureText(const MetricFigure& figure, double value)
-{
-    return QLatin1String(figure.unit) == QLatin1String("dB") ? decibelText(value)
-           : QLatin1String(figure.unit) == QLatin1String("bytes") ? wholeText(quint64(value))
-                                                                  : numberText(value);
-}
-
 } // namespace
 
 void CompareFigures::setFigures(const std::optional<ErrorMetrics>& a, const std::optional<ErrorMetrics>& b)
@@ -63,7 +51,7 @@ QString CompareFigures::text(int row, int column) const
     const MetricFigure& figure = *weightFigures()[size_t(row)];
     const QString unit = QString::fromUtf8(figure.unit);
     if (column == MeasureColumn)
-        return unit.isEmpty() ? translated(figure.name) : QStringLiteral("%1 (%2)").arg(translated(figure.name), unit);
+        return unit.isEmpty() ? metricText(figure.name) : QStringLiteral("%1 (%2)").arg(metricText(figure.name), unit);
     if (column == AColumn || column == BColumn) {
         const auto& metrics = column == AColumn ? m_a : m_b;
         return metrics ? figureText(figure, figure.value(*metrics)) : kPendingText;
@@ -86,7 +74,7 @@ QVariant CompareFigures::data(const QModelIndex& index, int role) const
     case Qt::TextAlignmentRole:
         return int(index.column() == MeasureColumn ? Qt::AlignLeft | Qt::AlignVCenter : Qt::AlignRight | Qt::AlignVCenter);
     case Qt::ToolTipRole:
-        return QStringLiteral("%1\n%2").arg(QString::fromUtf8(figure.formula), translated(figure.meaning));
+        return QStringLiteral("%1\n%2").arg(QString::fromUtf8(figure.formula), metricText(figure.meaning));
     case Qt::ForegroundRole:
         if (index.column() == DeltaColumn && m_a && m_b) {
             const Trend trend = trendOf(figure, figure.value(*m_b), figure.value(*m_a));

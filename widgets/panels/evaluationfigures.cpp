@@ -13,7 +13,7 @@ namespace {
 
 #define T(text) QT_TRANSLATE_NOOP("Evaluation", text)
 
-const EvaluationFigure kFigures[] = {
+const EvaluationFigure kEvaluationFigures[] = {
     {T("Perplexity, original"),
      T("exp of the mean negative log-likelihood of the next token under the model as it is. Lower is better; ± is one "
        "standard error."),
@@ -53,7 +53,7 @@ const EvaluationFigure kFigures[] = {
 
 std::span<const EvaluationFigure> evaluationFigures()
 {
-    return kFigures;
+    return kEvaluationFigures;
 }
 
 QString estimateText(const Estimate& estimate, double factor)

@@ -3,21 +3,13 @@
 #include "widgets/panels/formatcombo.h"
 
 #include "core/quant/schemetable.h"
+#include "widgets/models/coretext.h"
 #include "widgets/theme.h"
 
 #include <QSignalBlocker>
 #include <QStandardItemModel>
 
 namespace ql {
-namespace {
-
-QString fromView(std::string_view text)
-{
-    return QString::fromUtf8(text.data(), qsizetype(text.size()));
-}
-
-} // namespace
-
 FormatCombo::FormatCombo(QWidget* parent) : FormatCombo([](Format) { return true; }, {}, parent) {}
 
 FormatCombo::FormatCombo(bool (*takes)(Format), const QString& off, QWidget* parent) : QComboBox(parent), m_off(off)
@@ -40,7 +32,7 @@ void FormatCombo::fill(bool (*takes)(Format))
         items->appendRow(new QStandardItem(m_off));
     QStringList sections;
     for (const FormatTraits& format : schemeTable()) {
-        if (const QString section = fromView(format.section); takes(format.format) && !sections.contains(section))
+        if (const QString section = fromStd(format.section); takes(format.format) && !sections.contains(section))
             sections << section;
     }
     if (m_off.isEmpty())
@@ -51,11 +43,11 @@ void FormatCombo::fill(bool (*takes)(Format))
         heading->setFont(theme::smallFont());
         items->appendRow(heading);
         for (const FormatTraits& format : schemeTable()) {
-            if (fromView(format.section) != section || !takes(format.format))
+            if (fromStd(format.section) != section || !takes(format.format))
                 continue;
-            auto* item = new QStandardItem(fromView(format.label));
+            auto* item = new QStandardItem(fromStd(format.label));
             item->setData(int(format.format), Qt::UserRole);
-            item->setToolTip(fromView(format.summary) + QLatin1String("\n") + fromView(format.source));
+            item->setToolTip(fromStd(format.summary) + QLatin1String("\n") + fromStd(format.source));
             items->appendRow(item);
         }
     }
@@ -72,7 +64,7 @@ void FormatCombo::setFormat(std::optional<Format> format)
 {
     const QSignalBlocker blocker(this);
     setCurrentIndex(format ? findData(int(*format)) : m_off.isEmpty() ? -1 : 0);
-    setToolTip(format             ? fromView(traits(*format).summary)
+    setToolTip(format             ? fromStd(traits(*format).summary)
                : m_off.isEmpty() ? tr("The selected tensors have different formats.")
                                  : tr("Kept in full precision: choose a format to quantize."));
 }

@@ -3,6 +3,7 @@
 #include "widgets/panels/jobbar.h"
 
 #include "core/base/format.h"
+#include "widgets/models/coretext.h"
 #include "widgets/panels/jobrow.h"
 #include "widgets/theme.h"
 
@@ -19,11 +20,6 @@
 
 namespace ql {
 namespace {
-
-QString fromStd(const std::string& text)
-{
-    return QString::fromStdString(text);
-}
 
 QString percent(double share)
 {

@@ -35,8 +35,8 @@
 namespace ql {
 namespace {
 
-constexpr quint32 kStateVersion = 1;
-constexpr double kOutlierFactor = 6;
+constexpr quint32 kKvStateVersion = 1;
+constexpr double kKvOutlierFactor = 6;
 
 double medianOf(const std::vector<double>& values)
 {
@@ -251,12 +251,12 @@ void KvPage::Private::showChannels(BarsPlot* plot, const std::vector<float>& lar
     bars.item = item;
     bars.measure = tr("Absolute maximum");
     bars.values.assign(largest.begin(), largest.end());
-    const double limit = kOutlierFactor * medianOf(bars.values);
+    const double limit = kKvOutlierFactor * medianOf(bars.values);
     std::vector<float> known = largest;
     std::replace_if(known.begin(), known.end(), [](float x) { return !std::isfinite(x); }, 0.0f);
-    const std::vector<int64_t> outliers = outlierChannels(known, kOutlierFactor);
+    const std::vector<int64_t> outliers = outlierChannels(known, kKvOutlierFactor);
     bars.marked.assign(outliers.begin(), outliers.end());
-    bars.markedNote = tr("outlier: more than %1 times the median channel").arg(kOutlierFactor);
+    bars.markedNote = tr("outlier: more than %1 times the median channel").arg(kKvOutlierFactor);
     if (headDim > 0 && bars.values.size() > size_t(headDim)) {
         for (size_t i = 0; i < bars.values.size(); ++i) {
             const int head = int(i) / headDim, channel = int(i) % headDim;
@@ -266,7 +266,7 @@ void KvPage::Private::showChannels(BarsPlot* plot, const std::vector<float>& lar
     }
     const bool any = !bars.values.empty();
     plot->setBars(std::move(bars));
-    plot->setReferences(any ? std::vector<BarsPlot::Reference>{{limit, tr("%1 × median").arg(kOutlierFactor)}}
+    plot->setReferences(any ? std::vector<BarsPlot::Reference>{{limit, tr("%1 × median").arg(kKvOutlierFactor)}}
                             : std::vector<BarsPlot::Reference>());
 }
 
@@ -457,7 +457,7 @@ QByteArray KvPage::saveState() const
     QByteArray state;
     QDataStream stream(&state, QIODevice::WriteOnly);
     stream.setVersion(QDataStream::Qt_6_0);
-    stream << kStateVersion << qint32(d->choice->current()) << d->logX->isChecked() << d->logY->isChecked()
+    stream << kKvStateVersion << qint32(d->choice->current()) << d->logX->isChecked() << d->logY->isChecked()
            << d->splitter->saveState() << d->pair->saveState();
     return state;
 }
@@ -471,7 +471,7 @@ void KvPage::restoreState(const QByteArray& state)
     bool logX = false, logY = false;
     QByteArray splitter, pair;
     stream >> version >> plot >> logX >> logY >> splitter >> pair;
-    if (version != kStateVersion || stream.status() != QDataStream::Ok)
+    if (version != kKvStateVersion || stream.status() != QDataStream::Ok)
         return;
     d->logX->setChecked(logX);
     d->logY->setChecked(logY);

@@ -5,6 +5,7 @@
 #include "core/quant/schemetable.h"
 #include "widgets/models/numbertext.h"
 #include "widgets/panels/formatcombo.h"
+#include "widgets/panels/numberspinbox.h"
 #include "widgets/panels/plotbar.h"
 #include "widgets/panels/segmentedchoice.h"
 #include "widgets/theme.h"
@@ -20,9 +21,8 @@
 namespace ql {
 namespace {
 
-constexpr int kSettleMs = 350;   ///< a spin box that has been still for this long has finished moving
 constexpr int kMostTokens = 1 << 20;
-constexpr int kGroupSizes[] = {0, 8, 16, 32, 64, 128, 256};
+constexpr int kKvGroups[] = {0, 8, 16, 32, 64, 128, 256};
 constexpr double kKeptBits = 16;
 
 } // namespace
@@ -99,7 +99,7 @@ QHBoxLayout* KvStrip::Private::makeFirstRow()
 QHBoxLayout* KvStrip::Private::makeSecondRow()
 {
     groupSize = new QComboBox(q);
-    for (const int size : kGroupSizes)
+    for (const int size : kKvGroups)
         groupSize->addItem(size ? QString::number(size) : tr("head"), size);
     groupSize->setAccessibleName(tr("Channels per scale"));
     groupSize->setToolTip(tr("Channels of a head that share a scale, where scales are per token; “head”: all of them."));
@@ -131,7 +131,7 @@ QHBoxLayout* KvStrip::Private::makeSecondRow()
 void KvStrip::Private::build()
 {
     settle.setSingleShot(true);
-    settle.setInterval(kSettleMs);
+    settle.setInterval(kSpinSettleMs);
     auto* layout = new QVBoxLayout(q);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(4);

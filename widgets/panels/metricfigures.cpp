@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "widgets/panels/metricfigures.h"
 
-#include <QtGlobal>
+#include "widgets/models/numbertext.h"
+
+#include <QCoreApplication>
 
 #include <cmath>
 
@@ -53,6 +55,18 @@ const MetricFigure kFigures[] = {
 std::span<const MetricFigure> metricFigures()
 {
     return kFigures;
+}
+
+QString metricText(const char* text)
+{
+    return QCoreApplication::translate("Metrics", text);
+}
+
+QString figureText(const MetricFigure& figure, double value)
+{
+    return qstrcmp(figure.unit, "dB") == 0      ? decibelText(value)
+           : qstrcmp(figure.unit, "bytes") == 0 ? wholeText(quint64(value))
+                                                : numberText(value);
 }
 
 Trend trendOf(const MetricFigure& figure, double now, double before)

@@ -5,6 +5,8 @@
 
 #include "core/calibration/outputerror.h"
 
+#include <QString>
+
 #include <span>
 
 namespace ql {
@@ -19,6 +21,11 @@ struct MetricFigure {
     double (*output)(const OutputError&) = nullptr; ///< null for a figure of the weights
 };
 std::span<const MetricFigure> metricFigures();
+
+/// One of its texts, translated.
+QString metricText(const char* text);
+/// A value of the figure, without its unit.
+QString figureText(const MetricFigure& figure, double value);
 
 enum class Trend { Same, Better, Worse };
 /// How `now` compares with `before`; a change that three digits do not show is none.

@@ -18,11 +18,6 @@
 namespace ql {
 namespace {
 
-QString metricText(const char* text)
-{
-    return QCoreApplication::translate("Metrics", text);
-}
-
 struct Row {
     QLabel* name;
     QLabel* value;
@@ -37,11 +32,6 @@ QString changeText(Trend trend, double difference)
         return QStringLiteral("=");
     const QString symbol = trend == Trend::Better ? QStringLiteral(" ▲") : QStringLiteral(" ▼");
     return signedNumberText(difference) + symbol;
-}
-
-QString numberOf(const MetricFigure& figure, double value)
-{
-    return qstrcmp(figure.unit, "dB") == 0 ? decibelText(value) : numberText(value);
 }
 
 /// What formatBytes() divides by for this many bytes.
@@ -154,7 +144,7 @@ void MetricsPanel::Private::showRow(const MetricFigure& figure, const Row& row)
     const bool isSize = qstrcmp(figure.unit, "bytes") == 0;
     const bool noCodes = isSize ? metrics && metrics->bytes == 0
                                 : metrics && metrics->occupancy.empty() && qstrcmp(figure.unit, "bits") == 0;
-    QString text = !value || noCodes ? kNothingText : numberOf(figure, *value);
+    QString text = !value || noCodes ? kNothingText : figureText(figure, *value);
     QString unit = QString::fromUtf8(figure.unit);
     if (isSize && metrics && !noCodes) {
         const QStringList parts = QString::fromStdString(formatBytes(metrics->bytes)).split(' ');
@@ -184,7 +174,7 @@ void MetricsPanel::Private::showChange(const MetricFigure& figure, const Row& ro
         return;
     const Trend trend = trendOf(figure, *now, *before);
     const QString name = metricText(figure.name);
-    const QString was = QStringLiteral(" (%1 → %2)").arg(numberOf(figure, *before), numberOf(figure, *now));
+    const QString was = QStringLiteral(" (%1 → %2)").arg(figureText(figure, *before), figureText(figure, *now));
     const double unit = qstrcmp(figure.unit, "bytes") == 0 ? bytesDivisor(metrics->bytes) : 1;
     row.change->setText(changeText(trend, (*now - *before) / unit));
     row.change->setToolTip((trend == Trend::Better  ? tr("%1 is better than before").arg(name)

@@ -3,6 +3,7 @@
 #include "widgets/panels/modelpage.h"
 
 #include "core/quant/schemetable.h"
+#include "widgets/models/coretext.h"
 #include "widgets/models/layercolumns.h"
 #include "widgets/models/layerfigures.h"
 #include "widgets/plots/heatmap.h"
@@ -25,15 +26,15 @@
 namespace ql {
 namespace {
 
-constexpr int kSettleMs = 150; ///< figures arrive row by row; the page follows a few times a second
+constexpr int kFollowMs = 150; ///< figures arrive row by row; the page follows a few times a second
 
-struct MeasureRow {
+struct MapMeasure {
     ModelPage::Measure measure;
     LayersModel::Column column; ///< names and explains it
     bool highIsBad, logarithmic;
     std::optional<double> (*value)(const LayerFigures&);
 };
-constexpr MeasureRow kMeasures[] = {
+constexpr MapMeasure kMapMeasures[] = {
     {ModelPage::Measure::Sqnr, LayersModel::SqnrColumn, false, false, [](const LayerFigures& f) { return f.sqnrDb(); }},
     {ModelPage::Measure::RelativeError, LayersModel::RelativeErrorColumn, true, false,
      [](const LayerFigures& f) { return f.relativeError(); }},
@@ -47,12 +48,7 @@ constexpr MeasureRow kMeasures[] = {
     {ModelPage::Measure::Size, LayersModel::SizeColumn, true, false, [](const LayerFigures& f) { return f.bytes(); }},
 };
 
-QString fromView(std::string_view text)
-{
-    return QString::fromUtf8(text.data(), qsizetype(text.size()));
-}
-
-QString titleOf(const MeasureRow& row)
+QString titleOf(const MapMeasure& row)
 {
     return layerColumnTitle(row.column, row.measure == ModelPage::Measure::Size ? ModelPage::tr("MB") : QString());
 }
@@ -87,7 +83,7 @@ struct ModelPage::Private {
     std::vector<TensorRole> roles;          ///< one per column
     std::vector<std::vector<int>> tensors; ///< one list per cell
 
-    const MeasureRow& row() const { return kMeasures[size_t(std::max(0, measure->currentIndex()))]; }
+    const MapMeasure& row() const { return kMapMeasures[size_t(std::max(0, measure->currentIndex()))]; }
     QWidget* build();
     QToolButton* plotMenu(PlotView* plot);
     void update();
@@ -117,7 +113,7 @@ QWidget* ModelPage::Private::build()
     measure = new QComboBox;
     measure->setAccessibleName(tr("Measure of the heat map"));
     measure->setSizeAdjustPolicy(QComboBox::AdjustToContents);
-    for (const MeasureRow& row : kMeasures) {
+    for (const MapMeasure& row : kMapMeasures) {
         measure->addItem(titleOf(row));
         measure->setItemData(measure->count() - 1, layerColumnMeaning(row.column), Qt::ToolTipRole);
     }
@@ -190,7 +186,7 @@ void ModelPage::Private::findCells()
 
 void ModelPage::Private::showMap()
 {
-    const MeasureRow& shown = row();
+    const MapMeasure& shown = row();
     HeatMap::Matrix matrix;
     matrix.measure = titleOf(shown);
     matrix.rowTitle = tr("Layer");
@@ -198,7 +194,7 @@ void ModelPage::Private::showMap()
     matrix.logarithmic = shown.logarithmic;
     matrix.rows = layers->model() ? layers->model()->layerCount() : 0;
     for (const TensorRole role : roles)
-        matrix.columns << fromView(roleName(role));
+        matrix.columns << fromStd(roleName(role));
     for (const auto& members : tensors) {
         HeatMap::Cell cell;
         LayerFigures sum;
@@ -240,7 +236,7 @@ void ModelPage::Private::showSizes()
         const QString stored = QString::fromStdString(info.typeLabel());
         add(byType[stored].first, double(info.bytes));
         if (decision)
-            add(byType[decision->asStored ? stored : fromView(traits(decision->scheme.format).label)].second,
+            add(byType[decision->asStored ? stored : fromStd(traits(decision->scheme.format).label)].second,
                 double(figures.storedBytes));
     }
     SizePlot::Stack before{tr("in the file"), {}}, after{tr("under the policy"), {}};
@@ -311,7 +307,7 @@ ModelPage::ModelPage(LayersModel* layers, QWidget* parent) : QWidget(parent), d(
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(d->build());
     d->settle.setSingleShot(true);
-    d->settle.setInterval(kSettleMs);
+    d->settle.setInterval(kFollowMs);
     connect(&d->settle, &QTimer::timeout, this, [this] {
         if (isVisible())
             d->update();

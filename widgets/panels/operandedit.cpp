@@ -4,6 +4,7 @@
 
 #include "core/policy/presets.h"
 #include "core/quant/scheme.h"
+#include "widgets/models/coretext.h"
 #include "widgets/theme.h"
 
 #include <QFileInfo>
@@ -18,11 +19,6 @@ namespace {
 
 using Kind = CompareOperand::Kind;
 
-QString fromView(std::string_view text)
-{
-    return QString::fromUtf8(text.data(), qsizetype(text.size()));
-}
-
 } // namespace
 
 QString CompareOperand::label() const
@@ -33,8 +29,8 @@ QString CompareOperand::label() const
     case Kind::Scheme: return text;
     case Kind::Preset:
         for (const Preset& preset : presets()) {
-            if (fromView(preset.id) == text)
-                return fromView(preset.label);
+            if (fromStd(preset.id) == text)
+                return fromStd(preset.label);
         }
         return text;
     case Kind::Snapshot: return text;
@@ -116,8 +112,8 @@ void OperandEdit::fillMenu()
     QMenu* preset = m_menu->addMenu(tr("Preset"));
     preset->setToolTipsVisible(true);
     for (const Preset& row : presets()) {
-        QAction* action = preset->addAction(fromView(row.label), this, [this, id = fromView(row.id)] { choose(Kind::Preset, id); });
-        action->setToolTip(fromView(row.summary));
+        QAction* action = preset->addAction(fromStd(row.label), this, [this, id = fromStd(row.id)] { choose(Kind::Preset, id); });
+        action->setToolTip(fromStd(row.summary));
     }
     QMenu* snapshot = m_menu->addMenu(tr("Snapshot"));
     snapshot->setEnabled(!m_snapshots.isEmpty());

@@ -4,6 +4,7 @@
 
 #include "core/policy/validation.h"
 #include "core/quant/schemetable.h"
+#include "widgets/models/coretext.h"
 #include "widgets/panels/matchlist.h"
 #include "widgets/theme.h"
 
@@ -24,11 +25,6 @@ namespace {
 
 constexpr int kMostLayers = 9999;
 constexpr int kTypingMs = 120;
-
-QString fromView(std::string_view text)
-{
-    return QString::fromUtf8(text.data(), qsizetype(text.size()));
-}
 
 } // namespace
 
@@ -69,7 +65,7 @@ void RuleDialog::Private::buildConditions()
     roles->setMinimumHeight(18 * theme::kSpacing);
     roles->setAccessibleName(tr("Roles"));
     for (const TensorRole role : allRoles()) {
-        auto* item = new QListWidgetItem(fromView(roleName(role)), roles);
+        auto* item = new QListWidgetItem(fromStd(roleName(role)), roles);
         item->setData(Qt::UserRole, int(role));
         item->setFlags(Qt::ItemIsEnabled | Qt::ItemIsUserCheckable | Qt::ItemIsSelectable);
         item->setCheckState(Qt::Unchecked);
@@ -167,10 +163,10 @@ QString RuleDialog::Private::problem() const
         return tr("The first block lies behind the last one.");
     if (!shape->text().isEmpty()) {
         if (const auto parsed = ShapePattern::parse(shape->text().toStdString()); !parsed.ok())
-            return fromView(parsed.error().message);
+            return fromStd(parsed.error().message);
     }
     const auto parsed = Scheme::parse(scheme->text().toStdString());
-    return parsed.ok() ? QString() : fromView(parsed.error().message);
+    return parsed.ok() ? QString() : fromStd(parsed.error().message);
 }
 
 void RuleDialog::Private::check()
@@ -197,7 +193,7 @@ QString RuleDialog::Private::misfits(const Rule& rule, const std::vector<int>& t
         if (!fits.ok() && count++ == 0)
             why = fits.error().message;
     }
-    return count == 0 ? QString() : tr("\n%1 of them cannot take %2 and stay as stored: %3").arg(count).arg(fromView(rule.scheme.text()), fromView(why));
+    return count == 0 ? QString() : tr("\n%1 of them cannot take %2 and stay as stored: %3").arg(count).arg(fromStd(rule.scheme.text()), fromStd(why));
 }
 
 void RuleDialog::Private::count()

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "widgets/panels/schemeeditor.h"
 
+#include "widgets/models/coretext.h"
 #include "widgets/models/numbertext.h"
 #include "widgets/panels/copyline.h"
 #include "widgets/panels/elidedlabel.h"
@@ -22,11 +23,6 @@
 
 namespace ql {
 namespace {
-
-QString fromStd(std::string_view text)
-{
-    return QString::fromUtf8(text.data(), qsizetype(text.size()));
-}
 
 QString sourceName(Decision::Source source)
 {

@@ -3,9 +3,12 @@
 #include "widgets/panels/schemeform.h"
 
 #include "core/quant/clip.h"
+#include "widgets/models/coretext.h"
 #include "widgets/models/numbertext.h"
 #include "widgets/panels/formatcombo.h"
+#include "widgets/panels/numberspinbox.h"
 #include "widgets/panels/segmentedchoice.h"
+#include "widgets/plots/clipmethodname.h"
 #include "widgets/theme.h"
 
 #include <QCheckBox>
@@ -25,26 +28,14 @@
 namespace ql {
 namespace {
 
-constexpr int kSettleMs = 350; ///< a spin box that has been still for this long has finished moving
 constexpr int kClipDecimals = 6;
 constexpr double kClipSmallest = 1e-6; ///< above the methods' lowest value, which itself is not allowed
-constexpr int kGroupSizes[] = {16, 32, 64, 128, 256, 512, 1024};
+constexpr int kWeightGroups[] = {16, 32, 64, 128, 256, 512, 1024};
 constexpr std::pair<ScaleType, const char*> kScaleTypes[] = {{ScaleType::F32, "f32"},
                                                             {ScaleType::F16, "f16"},
                                                             {ScaleType::BF16, "bf16"},
                                                             {ScaleType::E8M0, "e8m0"},
                                                             {ScaleType::E4M3, "e4m3"}};
-
-QString fromView(std::string_view text)
-{
-    return QString::fromUtf8(text.data(), qsizetype(text.size()));
-}
-
-const ClipMethodInfo& infoOf(ClipMethod method)
-{
-    const auto methods = clipMethods();
-    return *std::find_if(methods.begin(), methods.end(), [&](const auto& info) { return info.method == method; });
-}
 
 /// Integer formats by width, as the slider counts them.
 std::optional<Format> integerOf(int bits)
@@ -55,16 +46,6 @@ std::optional<Format> integerOf(int bits)
     }
     return {};
 }
-
-/// Writes what is needed, not a fixed number of zeros.
-class NumberSpinBox : public QDoubleSpinBox
-{
-public:
-    using QDoubleSpinBox::QDoubleSpinBox;
-
-protected:
-    QString textFromValue(double value) const override { return QLocale::c().toString(value, 'g', 7); }
-};
 
 } // namespace
 
@@ -166,7 +147,7 @@ void SchemeForm::Private::buildGrid()
     granularity->setOptionToolTip(2, tr("One scale per group of neighbouring values along a row."));
     addRow(tr("Scale per"), granularity);
     groupSize = new QComboBox(q);
-    for (const int size : kGroupSizes)
+    for (const int size : kWeightGroups)
         groupSize->addItem(QString::number(size), size);
     groupSize->setPlaceholderText(tr("mixed"));
     addRow(tr("Group size"), groupSize);
@@ -176,8 +157,8 @@ void SchemeForm::Private::buildClip()
 {
     clip = new QComboBox(q);
     for (const ClipMethodInfo& method : clipMethods()) {
-        clip->addItem(fromView(method.label), int(method.method));
-        clip->setItemData(clip->count() - 1, fromView(method.summary), Qt::ToolTipRole);
+        clip->addItem(fromStd(method.label), int(method.method));
+        clip->setItemData(clip->count() - 1, fromStd(method.summary), Qt::ToolTipRole);
     }
     clip->setPlaceholderText(tr("mixed"));
     clipParameter = new NumberSpinBox(q);
@@ -248,7 +229,7 @@ void SchemeForm::Private::connectRest()
 {
     connect(clip, &QComboBox::activated, q, [this] {
         scheme.clip = ClipMethod(clip->currentData().toInt());
-        scheme.clipParameter = infoOf(scheme.clip).defaultParameter;
+        scheme.clipParameter = clipMethodInfo(scheme.clip).defaultParameter;
         change(SchemeField::Clip);
     });
     connect(clipParameter, &QDoubleSpinBox::valueChanged, q, [this](double value) {
@@ -283,7 +264,7 @@ void SchemeForm::Private::connectRest()
         change(SchemeField::Importance);
     });
     settle.setSingleShot(true);
-    settle.setInterval(kSettleMs);
+    settle.setInterval(kSpinSettleMs);
     connect(&settle, &QTimer::timeout, q, [this] { finish(); });
 }
 
@@ -347,9 +328,9 @@ void SchemeForm::Private::show()
 void SchemeForm::Private::showClip()
 {
     const bool anyClip = mixed.testFlag(SchemeField::Clip);
-    const ClipMethodInfo& method = infoOf(scheme.clip);
+    const ClipMethodInfo& method = clipMethodInfo(scheme.clip);
     clip->setCurrentIndex(anyClip ? -1 : clip->findData(int(scheme.clip)));
-    clipSummary->setText(anyClip ? tr("The selected tensors are clipped in different ways.") : fromView(method.summary));
+    clipSummary->setText(anyClip ? tr("The selected tensors are clipped in different ways.") : fromStd(method.summary));
     const QSignalBlocker blocker(clipParameter);
     clipParameter->setVisible(!anyClip && !method.parameter.empty());
     clipParameter->setRange(method.lowest + kClipSmallest, method.highest);
@@ -358,7 +339,7 @@ void SchemeForm::Private::showClip()
     clipParameter->setSingleStep(method.highest <= 1 ? 0.01 : 0.1);
     if (clipParameter->value() != scheme.clipParameter)
         clipParameter->setValue(scheme.clipParameter);
-    const QString meaning = fromView(method.parameter);
+    const QString meaning = fromStd(method.parameter);
     clipParameter->setToolTip(tr("%1: more than %2, up to %3")
                                   .arg(meaning, numberText(method.lowest), numberText(method.highest)));
 }
@@ -397,7 +378,7 @@ void SchemeForm::Private::enable()
     bits->setEnabled(integer);
     bits->setToolTip(integer ? tr("Width of an integer code.")
                              : tr("The width of %1 is fixed; integers can be set from %2 to %3 bits.")
-                                   .arg(fromView(traits(scheme.format).label))
+                                   .arg(fromStd(traits(scheme.format).label))
                                    .arg(bits->minimum())
                                    .arg(bits->maximum()));
     for (QLabel* label : labels)
@@ -427,7 +408,7 @@ void SchemeForm::setOutputClip(bool possible, const QString& why)
 {
     const int row = d->clip->findData(int(ClipMethod::Output));
     static_cast<QStandardItemModel*>(d->clip->model())->item(row)->setEnabled(possible);
-    d->clip->setItemData(row, possible ? fromView(infoOf(ClipMethod::Output).summary) : why, Qt::ToolTipRole);
+    d->clip->setItemData(row, possible ? fromStd(clipMethodInfo(ClipMethod::Output).summary) : why, Qt::ToolTipRole);
 }
 
 void SchemeForm::setScheme(const Scheme& scheme, SchemeFields mixed)

@@ -18,7 +18,7 @@ namespace ql {
 namespace {
 
 constexpr int kShortest = 8;   ///< tokens; less says nothing about a model
-constexpr int kMost = 9999999; ///< sequences, and seeds
+constexpr int kMostCounted = 9999999; ///< sequences, and seeds
 
 QSpinBox* number(int lowest, int highest, const QString& name, const QString& tip)
 {
@@ -38,9 +38,9 @@ SequenceForm::SequenceForm(QWidget* parent)
     : QWidget(parent), m_path(new QLineEdit(this)),
       m_length(number(kShortest, 1 << 24, tr("Sequence length"),
                       tr("Tokens per sequence; at most the context that the model was made for"))),
-      m_count(number(0, kMost, tr("Number of sequences"),
+      m_count(number(0, kMostCounted, tr("Number of sequences"),
                      tr("At most this many sequences; 0 takes all of the text"))),
-      m_seed(number(0, kMost, tr("Seed"),
+      m_seed(number(0, kMostCounted, tr("Seed"),
                     tr("0: consecutive windows from the start of the text; else windows drawn at random, without overlap, "
                        "by this seed")))
 {

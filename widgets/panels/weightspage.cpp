@@ -3,6 +3,7 @@
 #include "widgets/panels/weightspage.h"
 
 #include "core/quant/schemetable.h"
+#include "widgets/models/coretext.h"
 #include "widgets/panels/distributionbar.h"
 #include "widgets/panels/inlinebar.h"
 #include "widgets/panels/plotbar.h"
@@ -153,7 +154,7 @@ void WeightsPage::Private::edited(const Scheme& changed, bool finished)
 void WeightsPage::Private::explainEmptiness()
 {
     const FormatTraits& format = traits(scheme.format);
-    const QString name = QString::fromUtf8(format.label.data(), qsizetype(format.label.size()));
+    const QString name = fromStd(format.label);
     const QString kept = tr("%1 keeps floating-point values: there are no codes to count.").arg(name);
     occupancy->setEmptyText(scheme.keepsFloat() ? kept : tr("Quantizing: how often each code is used appears here…"));
     error->setEmptyText(scheme.keepsFloat()

@@ -4,7 +4,15 @@
 
 #include <QCoreApplication>
 
+#include <algorithm>
+
 namespace ql {
+
+const ClipMethodInfo& clipMethodInfo(ClipMethod method)
+{
+    const auto methods = clipMethods();
+    return *std::find_if(methods.begin(), methods.end(), [&](const auto& info) { return info.method == method; });
+}
 
 QString clipMethodName(ClipMethod method, double parameter)
 {

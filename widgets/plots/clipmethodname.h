@@ -9,6 +9,7 @@
 
 namespace ql {
 
+const ClipMethodInfo& clipMethodInfo(ClipMethod method);
 /// "min-max", "99.9 %", "MSE", "KL", "3 σ", "× 0.9", "± 0.2".
 QString clipMethodName(ClipMethod method, double parameter);
 /// Whether `scheme` clips by this method with this parameter.

@@ -16,7 +16,7 @@
 namespace ql {
 namespace {
 
-constexpr double kReach = 10; // pixels around a point that count as on it
+constexpr double kFormatReach = 10; // pixels around a point that count as on it
 constexpr double kDot = 4;
 
 QColor inkOf(const Scheme& scheme)
@@ -88,7 +88,7 @@ QPointF FormatsPlot::pointPixel(size_t index) const
 std::optional<size_t> FormatsPlot::pointAt(QPointF pixel) const
 {
     std::optional<size_t> found;
-    double nearest = kReach;
+    double nearest = kFormatReach;
     for (size_t i = 0; hasData() && i < m_study->points.size(); ++i) {
         const double distance = QLineF(pixel, pointPixel(i)).length();
         if (distance < nearest) {

@@ -16,14 +16,9 @@
 namespace ql {
 namespace {
 
-constexpr double kReach = 9; // pixels around a point, the front or the budget that count as on it
-constexpr double kDot = 4.5;
+constexpr double kFrontReach = 9; // pixels around a point, the front or the budget that count as on it
+constexpr double kFrontDot = 4.5;
 constexpr double kFarShare = 0.3; ///< of the front's width: points further away must not squeeze it
-
-QString bytesText(uint64_t bytes)
-{
-    return QString::fromStdString(formatBytes(bytes));
-}
 
 } // namespace
 
@@ -188,7 +183,7 @@ QColor FrontPlot::inkOf(Kind kind) const
 std::optional<size_t> FrontPlot::markAt(QPointF pixel) const
 {
     std::optional<size_t> found;
-    double nearest = kReach;
+    double nearest = kFrontReach;
     for (size_t i = 0; i < m_marks.size(); ++i) {
         const double distance = QLineF(pixel, pixelOf(m_marks[i].point)).length();
         if (distance < nearest) {
@@ -204,13 +199,13 @@ bool FrontPlot::isOnFront(QPointF pixel) const
     if (!plotArea().contains(pixel.toPoint()))
         return false;
     const auto error = errorAt(bytesAt(toValue(pixel).x()));
-    return error && std::abs(pixelOf({bytesAt(toValue(pixel).x()), *error}).y() - pixel.y()) < kReach;
+    return error && std::abs(pixelOf({bytesAt(toValue(pixel).x()), *error}).y() - pixel.y()) < kFrontReach;
 }
 
 bool FrontPlot::takeDrag(QPointF pixel, Qt::KeyboardModifiers)
 {
     const bool inside = pixel.y() >= plotArea().top() - 22 && pixel.y() <= plotArea().bottom();
-    if (!inside || markAt(pixel) || std::abs(pixel.x() - budgetPixel().x()) > kReach)
+    if (!inside || markAt(pixel) || std::abs(pixel.x() - budgetPixel().x()) > kFrontReach)
         return false;
     m_budgetBefore = m_budget;
     return true;
@@ -248,7 +243,7 @@ Qt::CursorShape FrontPlot::cursorAt(QPointF pixel) const
 {
     if (markAt(pixel))
         return Qt::PointingHandCursor;
-    if (std::abs(pixel.x() - budgetPixel().x()) <= kReach && pixel.y() <= plotArea().bottom())
+    if (std::abs(pixel.x() - budgetPixel().x()) <= kFrontReach && pixel.y() <= plotArea().bottom())
         return Qt::SizeHorCursor;
     return isOnFront(pixel) ? Qt::PointingHandCursor : Qt::ArrowCursor;
 }
@@ -414,7 +409,7 @@ void FrontPlot::paintMarks(QPainter& painter) const
     const QRectF area = QRectF(plotArea()).adjusted(2, 2, -2, -2);
     std::vector<QRectF> taken;
     for (const Mark& mark : m_marks)
-        taken.push_back(QRectF(pixelOf(mark.point) - QPointF(kDot, kDot), QSizeF(2 * kDot, 2 * kDot)));
+        taken.push_back(QRectF(pixelOf(mark.point) - QPointF(kFrontDot, kFrontDot), QSizeF(2 * kFrontDot, 2 * kFrontDot)));
     for (size_t k = 0; k < m_marks.size(); ++k) {
         const size_t i = m_marks.size() - 1 - k; // the first lie on top
         const QPointF at = pixelOf(m_marks[i].point);
@@ -426,7 +421,7 @@ void FrontPlot::paintMarks(QPainter& painter) const
         else if (m_marks[i].kind == Kind::Present)
             painter.drawPolygon(QPolygonF{at - QPointF(0, 6), at + QPointF(6, 0), at + QPointF(0, 6), at - QPointF(6, 0)});
         else
-            painter.drawEllipse(at, kDot, kDot);
+            painter.drawEllipse(at, kFrontDot, kFrontDot);
         if (int(i) == m_focused && hasFocus()) {
             painter.setPen(QPen(theme::color(Ink::Accent), 2));
             painter.setBrush(Qt::NoBrush);
@@ -436,7 +431,7 @@ void FrontPlot::paintMarks(QPainter& painter) const
     for (size_t i = 0; i < m_marks.size(); ++i) {
         const QPointF at = pixelOf(m_marks[i].point);
         const QSizeF size(metrics.horizontalAdvance(m_marks[i].label), metrics.height() - 2);
-        const double w = size.width(), h = size.height(), gap = kDot + 3;
+        const double w = size.width(), h = size.height(), gap = kFrontDot + 3;
         for (const QPointF& corner : {QPointF(gap, -h / 2), QPointF(-w / 2, -gap - h), QPointF(gap, -gap - h),
                                       QPointF(-gap - w, -h / 2), QPointF(-gap - w, -gap - h), QPointF(gap, gap)}) {
             const QRectF box(at + corner, size);

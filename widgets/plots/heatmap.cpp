@@ -15,7 +15,7 @@ namespace ql {
 namespace {
 
 constexpr int kBarWidth = 12;
-constexpr double kGap = 1; // pixels between cells
+constexpr double kCellGap = 1; // pixels between cells
 
 } // namespace
 
@@ -102,7 +102,7 @@ const HeatMap::Cell* HeatMap::cellAt(int row, int column) const
 void HeatMap::paintCells(QPainter& painter) const
 {
     const QPointF size = toPixel(1, 1) - toPixel(0, 0);
-    const double gap = std::min(size.x(), size.y()) > 6 ? kGap : 0;
+    const double gap = std::min(size.x(), size.y()) > 6 ? kCellGap : 0;
     const double height = QFontMetricsF(painter.font()).height();
     const int first = std::max(0, int(std::floor(yRange().lo + 0.5)));
     const int last = std::min(m_matrix.rows - 1, int(std::ceil(yRange().hi - 0.5)));

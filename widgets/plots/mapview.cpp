@@ -14,9 +14,9 @@
 namespace ql {
 namespace {
 
-constexpr int kSettleMs = 120;
+constexpr int kZoomSettleMs = 120;
 constexpr double kTailShare = 0.005; // of the tiles lie beyond each end of the colour bar
-constexpr int kBarWidth = 12;
+constexpr int kScaleWidth = 12;
 
 bool isWhole(const MapRegion& region, int64_t rows, int64_t cols)
 {
@@ -38,7 +38,7 @@ MapView::MapView(QWidget* parent)
     setTopMargin(12);
     setRightMargin(100);
     m_settle.setSingleShot(true);
-    m_settle.setInterval(kSettleMs);
+    m_settle.setInterval(kZoomSettleMs);
     connect(&m_settle, &QTimer::timeout, this, &MapView::requestRegion);
     connect(this, &PlotView::viewChanged, &m_settle, qOverload<>(&QTimer::start));
 }
@@ -357,7 +357,7 @@ void MapView::paintNumbers(QPainter& painter, const Tiles& tiles) const
 void MapView::paintColourBar(QPainter& painter) const
 {
     const QRectF area = plotArea();
-    const QRectF bar(area.right() + 14, area.top() + 22, kBarWidth, std::max(20.0, area.height() - 40));
+    const QRectF bar(area.right() + 14, area.top() + 22, kScaleWidth, std::max(20.0, area.height() - 40));
     painter.setRenderHint(QPainter::Antialiasing, false);
     for (double y = bar.top(); y < bar.bottom(); ++y) {
         const double share = 1 - (y - bar.top()) / bar.height();

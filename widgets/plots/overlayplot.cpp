@@ -13,7 +13,7 @@ namespace ql {
 namespace {
 
 constexpr int kStrip = 18; ///< height of one grid's strip
-constexpr int kMargin = 12;
+constexpr int kOverlayMargin = 12;
 constexpr double kFewest = 1e-6; ///< share per unit at which logarithmic axes end, of the highest
 
 double totalOf(const Histogram& histogram)
@@ -27,7 +27,7 @@ OverlayPlot::OverlayPlot(QWidget* parent) : PlotView(parent)
 {
     setAccessibleName(tr("Overlaid distributions"));
     setTitles(tr("Value"), tr("Share per unit"));
-    setTopMargin(kMargin);
+    setTopMargin(kOverlayMargin);
 }
 
 void OverlayPlot::setCurves(const QString& axis, std::vector<Curve> curves, PlotRange home)
@@ -42,7 +42,7 @@ void OverlayPlot::setCurves(const QString& axis, std::vector<Curve> curves, Plot
 void OverlayPlot::setGrids(std::vector<Grid> grids)
 {
     m_grids = std::move(grids);
-    setTopMargin(kMargin + kStrip * int(m_grids.size()));
+    setTopMargin(kOverlayMargin + kStrip * int(m_grids.size()));
     refresh();
 }
 

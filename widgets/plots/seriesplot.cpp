@@ -18,7 +18,7 @@ namespace {
 
 constexpr size_t kColours = 8;      // more curves than colours: only the largest few are coloured
 constexpr int kLargest = 5;
-constexpr double kReach = 8;        // pixels around a curve that take hold of it
+constexpr double kCurveReach = 8;        // pixels around a curve that take hold of it
 constexpr int kMostLabelPixels = 140;
 constexpr double kSmallestShare = 1e-6; // of the largest value on a logarithmic axis
 
@@ -264,7 +264,7 @@ std::optional<size_t> SeriesPlot::curveAt(QPointF pixel) const
 {
     const double position = toValue(pixel).x();
     std::optional<size_t> found;
-    double nearest = kReach;
+    double nearest = kCurveReach;
     for (size_t i = 0; i < m_series.size(); ++i) {
         const QPointF at = curvePixel(int(i), position);
         const double distance = at.isNull() ? INFINITY : std::abs(at.y() - pixel.y());
@@ -287,13 +287,13 @@ QPointF SeriesPlot::curvePixel(int series, double position) const
             if (point.x() >= x) {
                 const double width = point.x() - before.x();
                 if (before.isNull() || width <= 0)
-                    return point.x() - x < kReach ? point : QPointF();
+                    return point.x() - x < kCurveReach ? point : QPointF();
                 return {x, before.y() + (point.y() - before.y()) * (x - before.x()) / width};
             }
             before = point;
         }
     }
-    return !before.isNull() && x - before.x() < kReach ? before : QPointF();
+    return !before.isNull() && x - before.x() < kCurveReach ? before : QPointF();
 }
 
 QString SeriesPlot::readout(QPointF value) const

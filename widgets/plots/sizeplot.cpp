@@ -3,6 +3,7 @@
 #include "widgets/plots/sizeplot.h"
 
 #include "core/base/format.h"
+#include "widgets/models/numbertext.h"
 #include "widgets/theme.h"
 
 #include <QPainter>
@@ -15,11 +16,6 @@ namespace {
 
 constexpr double kHalfWidth = 0.16; // of a stack, in axis units; its labels stand to the right
 constexpr double kLabelGap = 8;
-
-QString bytesText(double bytes)
-{
-    return QString::fromStdString(formatBytes(uint64_t(bytes)));
-}
 
 } // namespace
 
