@@ -5,6 +5,7 @@
 #include "app/actions.h"
 #include "app/lookcontroller.h"
 #include "app/recipedialog.h"
+#include "app/recipeimport.h"
 #include "app/snapshotviews.h"
 #include "core/base/format.h"
 #include "core/policy/policydiff.h"
@@ -71,10 +72,11 @@ void PolicyViews::connectActions(Actions& actions)
     on("savePolicy", [this] { save(false); });
     on("savePolicyAs", [this] { save(true); });
     on("importRecipe", [this] {
-        const QString path = QFileDialog::getOpenFileName(m_window, tr("Import recipe"), {},
-                                                          tr("Recipes (*.json *.yaml *.yml *.txt *.args);;All files (*)"));
-        if (!path.isEmpty())
-            importRecipe(*m_session, *m_views.bar, path);
+        if (!m_session->model())
+            return;
+        RecipeImport dialog(m_session->model(), m_session->policy(), m_window);
+        if (dialog.exec() == QDialog::Accepted && dialog.policy())
+            m_session->changePolicy(*dialog.policy(), tr("import %1").arg(dialog.name()));
     });
     on("exportRecipe", [this] {
         if (m_session->model())
@@ -87,6 +89,21 @@ void PolicyViews::connectActions(Actions& actions)
     });
     on("resetTensor", [this] { m_session->clearOverrides(m_look->selection()); });
     on("ruleFromSelection", [this] { makeRuleFromSelection(); });
+    m_views.rules->setSelectionAction(actions["ruleFromSelection"]);
+    on("addRule", [this] { m_views.rules->addRule(); });
+    on("editRule", [this] { m_views.rules->editRule(); });
+    on("removeRule", [this] { m_views.rules->removeRule(); });
+    on("ruleEarlier", [this] { m_views.rules->moveRule(-1); });
+    on("ruleLater", [this] { m_views.rules->moveRule(1); });
+    const auto follow = [this, &actions] {
+        const int rule = m_views.rules->selectedRule(), count = int(m_session->policy().rules.size());
+        for (const char* id : {"editRule", "removeRule"})
+            actions[id]->setEnabled(rule >= 0);
+        actions["ruleEarlier"]->setEnabled(rule > 0);
+        actions["ruleLater"]->setEnabled(rule >= 0 && rule + 1 < count);
+    };
+    connect(m_views.rules, &RulesPanel::ruleSelected, this, follow);
+    follow();
     on("compareClips", [this] { m_views.clips->show(); });
     on("takeSnapshot", [this] { m_snapshots->take(); });
     on("comparePolicy", [this] { m_snapshots->askAndCompare(); });
@@ -194,17 +211,15 @@ void PolicyViews::showInsight()
         m_views.rules->setInsight({}, {});
         return;
     }
-    const auto byDefault = std::count_if(m_session->decisions().begin(), m_session->decisions().end(),
-                                         [](const Decision& decision) { return decision.source == Decision::Source::Default; });
     m_jobs->start<Insight>(
         JobRunner::Lane::Interactive, QStringLiteral("insight"), tr("matching rules"),
         [model = m_session->model(), policy = m_session->policy()](const JobControl&) -> Result<Insight> {
             QL_TRY(std::vector<RuleUse> uses, ruleUses(policy, *model));
             return Insight{std::move(uses), validate(policy, *model)};
         },
-        [this, byDefault](Result<Insight> insight) {
+        [this](Result<Insight> insight) {
             if (insight.ok())
-                m_views.rules->setInsight(std::move(insight->uses), insight->findings, int(byDefault));
+                m_views.rules->setInsight(std::move(insight->uses), insight->findings, m_session->decisions());
         });
 }
 

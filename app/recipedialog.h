@@ -1,15 +1,13 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// RecipeDialog: the policy as another engine's recipe - its text and what it cannot say - to copy or save. Also reading
-// such a recipe as the policy. GUI thread.
+// RecipeDialog: the policy as the recipe of any other engine: which of them can say it, the text, and what it cannot say
+// before it is copied or saved. GUI thread.
 #pragma once
 
-#include "app/session.h"
 #include "core/policy/dialects/dialect.h"
 
 #include <QDialog>
 
-class QComboBox;
 class QLabel;
 class QListWidget;
 class QPlainTextEdit;
@@ -26,22 +24,22 @@ public:
     RecipeDialog(std::shared_ptr<const Model> model, Policy policy, QWidget* parent);
 
 private:
+    QWidget* buildRecipe();
+    void markDialects();
+    const Dialect& dialect() const;
     void showRecipe();
     void saveAs();
 
     std::shared_ptr<const Model> m_model;
     Policy m_policy;
-    QComboBox* m_dialect;
+    QListWidget* m_dialects;
     QLabel* m_about;
+    InlineBar* m_bar;
     QPlainTextEdit* m_text;
     QLabel* m_lostTitle;
     QListWidget* m_lost;
     QPushButton* m_copy;
     QPushButton* m_save;
 };
-
-/// Makes the recipe in this file the session's policy, as one undoable step; the bar says what it could not take over,
-/// or why nothing changed. Whether it did.
-bool importRecipe(Session& session, InlineBar& bar, const QString& path);
 
 } // namespace ql

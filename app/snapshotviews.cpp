@@ -11,7 +11,6 @@
 #include <QFileInfo>
 #include <QLocale>
 #include <QMessageBox>
-#include <QMetaMethod>
 
 namespace ql {
 
@@ -86,10 +85,6 @@ void SnapshotViews::compare(const QString& name, const Policy& other)
 {
     if (!m_session->model())
         return;
-    if (isSignalConnected(QMetaMethod::fromSignal(&SnapshotViews::comparisonWanted))) {
-        Q_EMIT comparisonWanted(name, other);
-        return;
-    }
     m_otherName = name;
     m_other = other;
     if (!m_dialog) {

@@ -23,13 +23,12 @@ public:
 
     const Snapshots& all() const { return *m_snapshots; }
     void take(); ///< asks for name and note
-    /// Beside the present policy: where someone listens to comparisonWanted there, else in a dialog.
+    /// Beside the present policy, in a dialog.
     void compare(const QString& name, const Policy& other);
     void askAndCompare(); ///< with a policy file or what a checkpoint follows
 
 Q_SIGNALS:
     void failed(const ql::Error& error);
-    void comparisonWanted(const QString& name, const ql::Policy& other);
     void tensorPicked(int tensor);
 
 private:
