@@ -218,10 +218,12 @@ void LookController::askSecondPlot()
     if (m_subject.tensor < 0)
         return;
     const Scheme scheme = schemeOfSubject();
-    if (traits(scheme.format).choosesClip)
+    if (traits(scheme.format).choosesClip) {
         m_analyser->request(Analyser::Product::ClipStudy, m_subject, scheme);
-    else
+    } else {
+        m_views.weights->setClipStudy({});
         Q_EMIT clipStudyChanged({});
+    }
     if (m_views.weights->secondPlot() == SecondPlot::Formats)
         m_analyser->request(Analyser::Product::FormatStudy, m_subject, scheme);
     if (m_views.weights->secondPlot() == SecondPlot::Channels)

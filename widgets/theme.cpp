@@ -9,7 +9,8 @@
 #include <QPainter>
 #include <QPalette>
 #include <QPixmap>
-#include <QStyleFactory>
+#include <QProxyStyle>
+#include <QStyleOption>
 #include <QSvgRenderer>
 
 #include <algorithm>
@@ -99,6 +100,7 @@ QPalette makePalette(bool dark)
         palette.setColor(QPalette::Disabled, role, muted);
     palette.setColor(QPalette::Disabled, QPalette::Highlight, pick(0xffd5d9de, 0xff3a3d42));
     palette.setColor(QPalette::Disabled, QPalette::HighlightedText, muted);
+    palette.setColor(QPalette::Disabled, QPalette::Base, palette.color(QPalette::Window));
     return palette;
 }
 
@@ -125,6 +127,26 @@ QString styleSheet(bool dark)
                    "QToolButton::menu-indicator { image: none; }")
         .arg(line, hover, checked);
 }
+
+/// Fusion, with check boxes whose outline is seen on a dark background too.
+class Style : public QProxyStyle
+{
+public:
+    Style() : QProxyStyle(QStringLiteral("Fusion")) {}
+
+    void drawPrimitive(PrimitiveElement element, const QStyleOption* option, QPainter* painter, const QWidget* widget) const override
+    {
+        QProxyStyle::drawPrimitive(element, option, painter, widget);
+        if ((element != PE_IndicatorCheckBox && element != PE_IndicatorItemViewItemCheck) || !isDark())
+            return;
+        painter->save();
+        painter->setRenderHint(QPainter::Antialiasing);
+        painter->setPen(option->state & State_Enabled ? QColor(0xff70777f) : QColor(0xff4a4f56));
+        painter->setBrush(Qt::NoBrush);
+        painter->drawRoundedRect(QRectF(option->rect).adjusted(0.5, 0.5, -0.5, -0.5), 1.5, 1.5);
+        painter->restore();
+    }
+};
 
 /// Paints an SVG's shape in the text colour of the present palette, so that icons follow a switch by themselves.
 class TintedIcon : public QIconEngine
@@ -181,8 +203,7 @@ void apply(QApplication& application, ThemeMode mode)
 {
     // A style sheet that is in force restores the palettes that widgets set for themselves in answer to the new one.
     application.setStyleSheet(QString());
-    if (QStyle* fusion = QStyleFactory::create("Fusion"))
-        application.setStyle(fusion);
+    application.setStyle(new Style);
     bool dark = mode == ThemeMode::Dark;
     if (mode == ThemeMode::System) {
         application.setPalette(QPalette()); // back to what the desktop says

@@ -345,12 +345,55 @@ private Q_SLOTS:
         QCOMPARE(QGuiApplication::clipboard()->text(), QString("int4,clip=mse"));
     }
 
-    void nothingSelectedDisablesTheForm()
+    void whatTheFormatFixesIsNotShownAsChosen_data()
+    {
+        QTest::addColumn<QString>("text");
+        QTest::addColumn<QStringList>("silent");
+        QTest::newRow("integer") << "int4" << QStringList();
+        QTest::newRow("codebook") << "nf4" << QStringList{"Symmetry", "Range"};
+        QTest::newRow("float") << "fp8-e4m3" << QStringList{"Symmetry", "Range"};
+        QTest::newRow("microscaling") << "mxfp4" << QStringList{"Symmetry", "Range", "Clipping", "Rounding"};
+        QTest::newRow("K-quant") << "q4_k" << QStringList{"Symmetry", "Range", "Clipping", "Rounding"};
+        QTest::newRow("keep") << "f16" << QStringList{"Symmetry", "Range", "Scale per", "Group size", "Clipping", "Rounding", "Scales"};
+    }
+    void whatTheFormatFixesIsNotShownAsChosen()
+    {
+        QFETCH(QString, text);
+        QFETCH(QStringList, silent);
+        SchemeEditor editor;
+        editor.setSubjects({subject("w", text.toLatin1().constData())});
+        for (const char* name : {"Symmetry", "Range", "Scale per", "Rounding"}) {
+            auto* choice = control<SegmentedChoice>(editor, name);
+            QVERIFY2((choice->current() < 0) == silent.contains(name), name);
+        }
+        for (const char* name : {"Group size", "Clipping", "Scales"}) {
+            auto* box = control<QComboBox>(editor, name);
+            QVERIFY2((box->currentIndex() < 0) == silent.contains(name), name);
+            if (silent.contains(name))
+                QVERIFY2(!box->isEnabled() && !box->toolTip().isEmpty(), name);
+        }
+    }
+
+    void severalTensorsHaveOneTextOnlyWhereTheyAgree()
+    {
+        SchemeEditor editor;
+        const auto lines = editor.findChildren<CopyLine*>();
+        editor.setSubjects({subject("a", "int4"), subject("b", "int4")});
+        QCOMPARE(lines[0]->text(), QString("int4"));
+        QVERIFY2(lines[1]->text().contains("--tensor '^(a|b)$'"), qPrintable(lines[1]->text()));
+        editor.setSubjects({subject("a", "int4"), subject("b", "int8")});
+        QCOMPARE(lines[0]->text(), QString());
+        QCOMPARE(lines[1]->text(), QString());
+    }
+
+    void nothingSelectedHidesTheForm()
     {
         SchemeEditor editor;
         editor.setSubjects({});
         editor.show();
-        QVERIFY(!editor.findChild<FormatCombo*>()->isEnabled());
+        QVERIFY(!editor.findChild<FormatCombo*>()->isVisible());
+        for (const CopyLine* line : editor.findChildren<CopyLine*>())
+            QVERIFY(!line->isVisible());
         QVERIFY(control<QLabel>(editor, "What is edited")->text().contains("Select a tensor"));
     }
 };

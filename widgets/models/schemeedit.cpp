@@ -119,6 +119,18 @@ SchemeFields choosableFields(const Scheme& scheme)
     return open;
 }
 
+SchemeFields statedFields(const Scheme& scheme)
+{
+    const FormatTraits& format = traits(scheme.format);
+    SchemeFields stated;
+    for (const SchemeField field : schemeFields())
+        stated.setFlag(field, formatLeavesOpen(format, field));
+    const bool blocks = format.kind == FormatKind::Micro || format.kind == FormatKind::Ggml;
+    stated.setFlag(SchemeField::Granularity, stated.testFlag(SchemeField::Granularity) || blocks);
+    stated.setFlag(SchemeField::ScaleType, stated.testFlag(SchemeField::ScaleType) || blocks);
+    return stated;
+}
+
 QString whyFixed(SchemeField field, const Scheme& scheme)
 {
     const FormatTraits& format = traits(scheme.format);
@@ -136,7 +148,11 @@ QString whyFixed(SchemeField field, const Scheme& scheme)
     switch (field) {
     case SchemeField::Symmetry: return SchemeTexts::tr("The levels of %1 are fixed, so there is no zero point to choose.").arg(name);
     case SchemeField::Range: return SchemeTexts::tr("The levels of %1 are fixed; only integers have a strict and a full range.").arg(name);
-    case SchemeField::Granularity: return SchemeTexts::tr("%1 is defined on blocks of %2 values.").arg(name).arg(format.blockSize);
+    case SchemeField::Granularity:
+        return format.groupSize == format.blockSize
+                   ? SchemeTexts::tr("%1 is defined on blocks of %2 values.").arg(name).arg(format.blockSize)
+                   : SchemeTexts::tr("%1 is defined on blocks of %2 values, each %3 of them with a scale.")
+                         .arg(name).arg(format.blockSize).arg(format.groupSize);
     case SchemeField::Clip: return SchemeTexts::tr("%1 defines how the scale of a block is found.").arg(name);
     case SchemeField::Rounding: return SchemeTexts::tr("%1 defines how values are rounded.").arg(name);
     case SchemeField::ScaleType: return SchemeTexts::tr("%1 defines the type of its scales.").arg(name);
@@ -181,11 +197,14 @@ Scheme withFields(const Scheme& base, const Scheme& edited, SchemeFields fields)
     return reconciled(result);
 }
 
-QString commandLine(const QString& modelPath, const QString& tensor, const Scheme& scheme)
+QString commandLine(const QString& modelPath, const QStringList& tensors, const Scheme& scheme)
 {
-    QString line = QLatin1String("quantloupe-cli quantize ") + quoted(modelPath);
-    if (!tensor.isEmpty())
-        line += QLatin1String(" --tensor ") + quoted('^' + QRegularExpression::escape(tensor) + '$');
+    QStringList names;
+    for (const QString& tensor : tensors)
+        names << QRegularExpression::escape(tensor);
+    const QString pattern = names.size() == 1 ? names.first() : '(' + names.join(QLatin1Char('|')) + ')';
+    const QString line = QLatin1String("quantloupe-cli quantize ") + quoted(modelPath) + QLatin1String(" --tensor ") +
+                         quoted('^' + pattern + '$');
     return line + QLatin1String(" --scheme ") + quoted(QString::fromStdString(scheme.text()));
 }
 

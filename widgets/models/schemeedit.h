@@ -33,6 +33,9 @@ QList<SchemeField> schemeFields();
 SchemeFields differingFields(const QList<Scheme>& schemes);
 /// Fields that `scheme` leaves open; the others are fixed by its format or by another option.
 SchemeFields choosableFields(const Scheme& scheme);
+/// Fields whose value says something of `scheme`: those its format leaves open, and blocks and scales that it fixes in the
+/// same terms. The values of other fields mean nothing and are not to be shown.
+SchemeFields statedFields(const Scheme& scheme);
 /// Why a field is not among them, one sentence for a tooltip; empty when it is.
 QString whyFixed(SchemeField field, const Scheme& scheme);
 
@@ -45,7 +48,7 @@ Scheme reconciled(Scheme scheme);
 /// `base` with the given fields of `edited`; fields that base's format does not leave open stay. Reconciled.
 Scheme withFields(const Scheme& base, const Scheme& edited, SchemeFields fields);
 
-/// `quantloupe-cli quantize ...` for one tensor, quoted for a POSIX shell. An empty `tensor` means all.
-QString commandLine(const QString& modelPath, const QString& tensor, const Scheme& scheme);
+/// `quantloupe-cli quantize ...` for these tensors, quoted for a POSIX shell.
+QString commandLine(const QString& modelPath, const QStringList& tensors, const Scheme& scheme);
 
 } // namespace ql

@@ -32,6 +32,7 @@ CopyLine::CopyLine(const QString& name, QWidget* parent)
     row->setSpacing(theme::kSpacing / 2);
     row->addWidget(m_line, 1);
     row->addWidget(m_copy);
+    hide();
     connect(m_copy, &QToolButton::clicked, this, [this] { QGuiApplication::clipboard()->setText(m_line->text()); });
 }
 
@@ -42,7 +43,7 @@ void CopyLine::setText(const QString& text)
     m_line->setText(text);
     m_line->setCursorPosition(0);
     m_line->setToolTip(text);
-    m_copy->setEnabled(!text.isEmpty());
+    setVisible(!text.isEmpty());
 }
 
 QString CopyLine::text() const

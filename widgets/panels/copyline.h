@@ -17,7 +17,7 @@ public:
     /// `name` says what is copied: "scheme text".
     explicit CopyLine(const QString& name, QWidget* parent = nullptr);
 
-    void setText(const QString& text);
+    void setText(const QString& text); ///< hides itself while there is none
     QString text() const;
 
 private:

@@ -35,6 +35,8 @@ QString sourceName(Decision::Source source)
     Q_UNREACHABLE();
 }
 
+constexpr int kMostNamed = 8; ///< tensors in a command line that people still read
+
 } // namespace
 
 struct SchemeEditor::Private {
@@ -45,6 +47,7 @@ struct SchemeEditor::Private {
 
     ElidedLabel* heading;
     QWidget* body;
+    QWidget* scopeBox;
     QComboBox* scope;
     SchemeForm* form;
     QLabel* message;
@@ -105,7 +108,9 @@ void SchemeEditor::Private::build()
     schemeText = new CopyLine(tr("scheme text"), q);
     command = new CopyLine(tr("command line"), q);
 
-    auto* scopeRow = new QHBoxLayout;
+    scopeBox = new QWidget(q);
+    auto* scopeRow = new QHBoxLayout(scopeBox);
+    scopeRow->setContentsMargins(0, 0, 0, 0);
     auto* scopeLabel = new QLabel(tr("Applies to"), q);
     scopeLabel->setBuddy(scope);
     scopeRow->addWidget(scopeLabel);
@@ -120,7 +125,7 @@ void SchemeEditor::Private::build()
     column->addWidget(heading);
     column->addWidget(because);
     column->addSpacing(theme::kSpacing / 2);
-    column->addLayout(scopeRow);
+    column->addWidget(scopeBox);
     column->addWidget(form);
     column->addWidget(message);
     column->addWidget(cost);
@@ -265,10 +270,16 @@ void SchemeEditor::Private::showTexts()
         return;
     }
     const Scheme& scheme = form->scheme();
-    schemeText->setText(fromStd(scheme.text()));
-    const bool one = subjects.size() == 1;
-    command->setText(commandLine(modelPath.isEmpty() ? QStringLiteral("MODEL") : modelPath,
-                                 one ? subjects.first().name : QString(), scheme));
+    QStringList names;
+    bool alike = true; // one text says the scheme of all
+    for (const Subject& subject : subjects) {
+        names << subject.name;
+        alike = alike && withFields(subject.decision.scheme, scheme, pending).normalized() == scheme.normalized();
+    }
+    schemeText->setText(alike ? fromStd(scheme.text()) : QString());
+    command->setText(alike && names.size() <= kMostNamed
+                         ? commandLine(modelPath.isEmpty() ? QStringLiteral("MODEL") : modelPath, names, scheme)
+                         : QString());
     double bits = 0, values = 0;
     for (const Subject& subject : subjects) {
         const Scheme wish = withFields(subject.decision.scheme, scheme, pending);
@@ -312,8 +323,10 @@ void SchemeEditor::setSubjects(const QList<Subject>& subjects)
         schemes << subject.decision.scheme;
     if (!schemes.isEmpty())
         d->form->setScheme(schemes.first(), differingFields(schemes));
-    d->form->setEnabled(!subjects.isEmpty());
-    d->scope->setEnabled(!subjects.isEmpty());
+    for (QWidget* part : {static_cast<QWidget*>(d->form), static_cast<QWidget*>(d->scope)})
+        part->setEnabled(!subjects.isEmpty());
+    for (QWidget* part : {static_cast<QWidget*>(d->form), d->scopeBox})
+        part->setVisible(!subjects.isEmpty());
     d->showScopes();
     d->showBecause();
     d->showTexts();

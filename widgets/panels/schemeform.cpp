@@ -149,7 +149,6 @@ void SchemeForm::Private::buildGrid()
     groupSize = new QComboBox(q);
     for (const int size : kWeightGroups)
         groupSize->addItem(QString::number(size), size);
-    groupSize->setPlaceholderText(tr("mixed"));
     addRow(tr("Group size"), groupSize);
 }
 
@@ -160,7 +159,6 @@ void SchemeForm::Private::buildClip()
         clip->addItem(fromStd(method.label), int(method.method));
         clip->setItemData(clip->count() - 1, fromStd(method.summary), Qt::ToolTipRole);
     }
-    clip->setPlaceholderText(tr("mixed"));
     clipParameter = new NumberSpinBox(q);
     clipParameter->setLocale(QLocale::c());
     clipParameter->setDecimals(kClipDecimals);
@@ -189,7 +187,6 @@ void SchemeForm::Private::buildScale()
     scaleType = new QComboBox(q);
     for (const auto& [type, name] : kScaleTypes)
         scaleType->addItem(QString::fromLatin1(name), int(type));
-    scaleType->setPlaceholderText(tr("mixed"));
     doubleQuant = new QCheckBox(tr("Double"), q);
     doubleQuant->setAccessibleName(tr("Double quantization"));
     addRow(tr("Scales"), pair(scaleType, doubleQuant), scaleType);
@@ -300,8 +297,10 @@ void SchemeForm::Private::show()
         bits->setValue(std::clamp(row.bits, bits->minimum(), bits->maximum()));
     }
     bitsText->setText(anyFormat ? tr("mixed") : QString::number(row.bits));
-    const auto segment = [this](SegmentedChoice* choice, SchemeField field, int option) {
-        choice->setCurrent(mixed.testFlag(field) ? -1 : option);
+    const SchemeFields stated = statedFields(scheme);
+    const auto silent = [&](SchemeField field) { return mixed.testFlag(field) || !stated.testFlag(field); };
+    const auto segment = [&](SegmentedChoice* choice, SchemeField field, int option) {
+        choice->setCurrent(silent(field) ? -1 : option);
     };
     segment(symmetry, SchemeField::Symmetry, int(scheme.symmetry));
     segment(range, SchemeField::Range, scheme.symmetry == Symmetry::Asymmetric ? 1 : int(scheme.range));
@@ -309,13 +308,18 @@ void SchemeForm::Private::show()
     segment(rounding, SchemeField::Rounding, int(scheme.rounding));
     if (groupSize->findData(scheme.groupSize) < 0 && scheme.groupSize > 0)
         groupSize->addItem(QString::number(scheme.groupSize), scheme.groupSize);
-    groupSize->setCurrentIndex(mixed.testFlag(SchemeField::Granularity) ? -1 : groupSize->findData(scheme.groupSize));
+    const auto choose = [&](QComboBox* box, SchemeField field, int option) {
+        box->setPlaceholderText(mixed.testFlag(field) ? tr("mixed") : kNothingText);
+        box->setCurrentIndex(silent(field) ? -1 : option);
+    };
+    choose(groupSize, SchemeField::Granularity, groupSize->findData(scheme.groupSize));
     if (!seed->hasFocus() || seed->text().toULongLong() != scheme.seed)
         seed->setText(mixed.testFlag(SchemeField::Rounding) || scheme.rounding == Rounding::Nearest
                           ? QString()
                           : QString::number(scheme.seed));
     seed->setPlaceholderText(mixed.testFlag(SchemeField::Rounding) ? tr("mixed") : tr("seed"));
-    scaleType->setCurrentIndex(mixed.testFlag(SchemeField::ScaleType) ? -1 : scaleType->findData(int(scheme.scaleType)));
+    choose(scaleType, SchemeField::ScaleType, scaleType->findData(int(scheme.scaleType)));
+    choose(clip, SchemeField::Clip, clip->findData(int(scheme.clip)));
     const auto check = [this](QCheckBox* box, SchemeField field, bool on) {
         box->setCheckState(mixed.testFlag(field) ? Qt::PartiallyChecked : on ? Qt::Checked : Qt::Unchecked);
     };
@@ -329,10 +333,12 @@ void SchemeForm::Private::showClip()
 {
     const bool anyClip = mixed.testFlag(SchemeField::Clip);
     const ClipMethodInfo& method = clipMethodInfo(scheme.clip);
-    clip->setCurrentIndex(anyClip ? -1 : clip->findData(int(scheme.clip)));
-    clipSummary->setText(anyClip ? tr("The selected tensors are clipped in different ways.") : fromStd(method.summary));
+    const QString fixed = whyFixed(SchemeField::Clip, scheme);
+    clipSummary->setText(anyClip            ? tr("The selected tensors are clipped in different ways.")
+                         : !fixed.isEmpty() ? fixed
+                                            : fromStd(method.summary));
     const QSignalBlocker blocker(clipParameter);
-    clipParameter->setVisible(!anyClip && !method.parameter.empty());
+    clipParameter->setVisible(!anyClip && fixed.isEmpty() && !method.parameter.empty());
     clipParameter->setRange(method.lowest + kClipSmallest, method.highest);
     clipParameter->setStepType(method.highest > 100 ? QAbstractSpinBox::AdaptiveDecimalStepType
                                                     : QAbstractSpinBox::DefaultStepType);
