@@ -300,7 +300,7 @@ void MainWindow::modelChanged()
     m_stack->setCurrentWidget(model ? static_cast<QWidget*>(m_tabs) : m_welcome);
     for (const char* id : {"closeModel", "exportModel", "importRecipe", "exportRecipe", "exportMetrics", "exportReport", "exportPlot", "copyPlot", "copyScheme", "filter",
                            "modelInfo", "nextTensor", "previousTensor", "wholeTensor", "lock", "resetTensor",
-                           "ruleFromSelection", "takeSnapshot", "comparePolicy", "activationsEverywhere", "resetActivation", "compareClips", "savePolicy", "savePolicyAs", "openPolicy"})
+                           "ruleFromSelection", "addRule", "takeSnapshot", "comparePolicy", "activationsEverywhere", "resetActivation", "compareClips", "savePolicy", "savePolicyAs", "openPolicy"})
         (*m_actions)[id]->setEnabled(model != nullptr);
     QStringList names;
     if (model) {

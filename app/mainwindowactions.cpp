@@ -16,16 +16,18 @@
 #include "core/base/format.h"
 #include "widgets/models/coretext.h"
 #include "widgets/models/layersmodel.h"
+#include "widgets/models/rulesmodel.h"
 #include "widgets/panels/activationspage.h"
 #include "widgets/panels/budgetpage.h"
 #include "widgets/panels/calibratepanel.h"
 #include "widgets/panels/commandpalette.h"
 #include "widgets/panels/evaluatepage.h"
-#include "widgets/panels/rulespanel.h"
+#include "widgets/panels/historypanel.h"
 #include "widgets/panels/kvpage.h"
 #include "widgets/panels/layerspanel.h"
 #include "widgets/panels/mappage.h"
 #include "widgets/panels/modelpage.h"
+#include "widgets/panels/rulespanel.h"
 #include "widgets/panels/schemeeditor.h"
 #include "widgets/panels/shortcuteditor.h"
 #include "widgets/panels/statuswidgets.h"
@@ -192,7 +194,7 @@ void MainWindow::connectViewActions()
         m_palette->setActions(findChildren<QAction*>(Qt::FindDirectChildrenOnly));
         QStringList rules;
         for (const Rule& rule : m_session->policy().rules)
-            rules << QString::fromStdString(rule.match.empty() ? rule.scheme.text() : rule.match + " → " + rule.scheme.text());
+            rules << tr("Rule %1: %2 → %3").arg(rules.size() + 1).arg(RulesModel::appliesTo(rule), fromStd(rule.scheme.text()));
         m_palette->setRules(rules);
         m_palette->popup();
     });
@@ -238,8 +240,10 @@ void MainWindow::connectHelpActions()
         const QWidget* focus = QApplication::focusWidget();
         const auto inside = [&](const QWidget* part) { return focus && part->isAncestorOf(focus); };
         m_help->showTopic(inside(m_layersPanel)                       ? QStringLiteral("layers")
-                          : m_stack->currentWidget() == m_welcome     ? QStringLiteral("start")
+                          : inside(m_rules) || inside(m_history)      ? QStringLiteral("policy")
+                          : inside(m_editor)                          ? QStringLiteral("scheme")
                           : inside(m_calibrate)                       ? QStringLiteral("calibrate")
+                          : m_stack->currentWidget() == m_welcome     ? QStringLiteral("start")
                           : m_tabs->currentWidget() == m_activations  ? QStringLiteral("activations")
                           : m_tabs->currentWidget() == m_cache        ? QStringLiteral("cache")
                           : m_tabs->currentWidget() == m_map          ? QStringLiteral("map")
@@ -247,7 +251,6 @@ void MainWindow::connectHelpActions()
                           : m_tabs->currentWidget() == m_modelPage    ? QStringLiteral("model")
                           : m_tabs->currentWidget() == m_budget       ? QStringLiteral("budget")
                           : m_tabs->currentWidget() == m_evaluate     ? QStringLiteral("evaluate")
-                          : inside(m_editor) ? QStringLiteral("scheme")
                                                                       : QStringLiteral("weights"));
     });
     on("about", [this] {

@@ -4,7 +4,9 @@
 #include "support/testmodels.h"
 #include "widgets/models/policydiffmodel.h"
 #include "widgets/models/rulesmodel.h"
+#include "widgets/panels/defaultsform.h"
 #include "widgets/panels/findingslist.h"
+#include "widgets/panels/formatcombo.h"
 #include "widgets/panels/historypanel.h"
 #include "widgets/panels/matchlist.h"
 #include "widgets/panels/policydiffdialog.h"
@@ -14,6 +16,7 @@
 #include "tests/support/patience.h"
 
 #include <QAbstractItemModelTester>
+#include <QAction>
 #include <QApplication>
 #include <QCheckBox>
 #include <QDialogButtonBox>
@@ -158,7 +161,7 @@ private Q_SLOTS:
         Policy policy;
         policy.rules = {threeRules()[0], ruleFor(TensorRole::AttnV, "int6"), ruleFor(TensorRole::MlpDown, "q8_0")};
         panel.setRules(policy.rules, policy.defaultScheme, true);
-        panel.setInsight(*ruleUses(policy, *model), validate(policy, *model), 2);
+        panel.setInsight(*ruleUses(policy, *model), validate(policy, *model), *policy.resolve(*model));
         QVERIFY(panel.findChild<QCheckBox*>()->isChecked());
         panel.selectRule(1);
         auto* list = panel.findChild<MatchList*>();
@@ -181,8 +184,72 @@ private Q_SLOTS:
         QSignalSpy share(&panel, &RulesPanel::shareToggled);
         QTest::keyClick(panel.findChild<QCheckBox*>(), Qt::Key_Space);
         QCOMPARE(share[0][0].toBool(), false);
-        panel.setInsight(*ruleUses(policy, *model), {}, 2);
+        panel.setInsight(*ruleUses(policy, *model), {}, *policy.resolve(*model));
         QVERIFY(!findings->isVisible());
+    }
+
+    void whatNoRuleDecidesIsListedToo()
+    {
+        const auto model = test::tinyLlama();
+        const int query = model->indexOf("model.layers.0.self_attn.q_proj.weight");
+        const int value = model->indexOf("model.layers.0.self_attn.v_proj.weight");
+        RulesPanel panel;
+        panel.resize(380, 560);
+        panel.show();
+        auto* list = panel.findChild<MatchList*>();
+        QVERIFY(!list->isVisible());
+        panel.setModel(model);
+        QVERIFY(list->isVisible());
+        auto* caption = named<QLabel>(*list, "How many");
+        QVERIFY(caption->text().contains("appear here"));
+        Policy policy;
+        policy.rules = {ruleFor(TensorRole::AttnV, "int6")};
+        policy.tensors["model.layers.0.self_attn.q_proj.weight"] = {Scheme::parse("int8").value(), true, {}};
+        policy.tensors["model.layers.0.self_attn.v_proj.weight"] = {Scheme::parse("int8").value(), false, {}};
+        const auto decisions = *policy.resolve(*model);
+        const auto count = [&](Decision::Source source) {
+            return size_t(std::count_if(decisions.begin(), decisions.end(), [&](const Decision& d) { return d.source == source; }));
+        };
+        panel.setRules(policy.rules, policy.defaultScheme);
+        panel.setInsight(*ruleUses(policy, *model), {}, decisions);
+        QVERIFY(caption->text().contains("default"));
+        QCOMPARE(list->matches().size(), count(Decision::Source::Default));
+        auto* note = named<QLabel>(panel, "What no rule");
+        QVERIFY2(note->text().contains("2 overridden, 1 locked"), qPrintable(note->text()));
+        Q_EMIT note->linkActivated(QString::number(DefaultsForm::Overridden));
+        QCOMPARE(list->matches(), (std::vector<int>{query, value}));
+        const QAbstractItemModel* names = list->findChild<QListView*>()->model();
+        QVERIFY(names->index(0, 0).data().toString().endsWith("locked"));
+        Q_EMIT note->linkActivated(QString::number(DefaultsForm::Kept));
+        QCOMPARE(list->matches().size(), count(Decision::Source::HighPrecision));
+        // A rule's tensors say who takes those that it does not decide.
+        panel.selectRule(0);
+        QCOMPARE(list->matches().size(), size_t(2));
+        QVERIFY(names->index(0, 0).data().toString().endsWith("overridden"));
+        QVERIFY(names->index(1, 0).data().toString().endsWith("v_proj.weight"));
+        QTest::keyClick(panel.findChild<QTableView*>(), Qt::Key_Escape);
+        QCOMPARE(panel.selectedRule(), -1);
+        QCOMPARE(list->matches().size(), count(Decision::Source::HighPrecision));
+    }
+
+    void keysInTheListMeanRulesWhateverTheyMeanElsewhere()
+    {
+        QWidget window;
+        auto* panel = new RulesPanel(&window);
+        QAction elsewhere(&window);
+        elsewhere.setShortcut(QKeySequence("Alt+Down"));
+        window.addAction(&elsewhere);
+        window.resize(380, 400);
+        window.show();
+        QVERIFY(QTest::qWaitForWindowActive(&window));
+        panel->setRules(threeRules(), Scheme::defaultsFor(Format::Int4));
+        panel->selectRule(0);
+        auto* table = panel->findChild<QTableView*>();
+        table->setFocus();
+        QSignalSpy edits(panel, &RulesPanel::rulesEdited), triggered(&elsewhere, &QAction::triggered);
+        QTest::keyClick(table, Qt::Key_Down, Qt::AltModifier);
+        QCOMPARE(edits.size(), 1);
+        QCOMPARE(triggered.size(), 0);
     }
 
     void theRuleDialogCountsWhileTyping()
@@ -200,8 +267,20 @@ private Q_SLOTS:
             if (line->placeholderText().startsWith("int4"))
                 line->setText("q8_0");
         }
-        QL_TRY_VERIFY(named<QLabel>(*list, "How many")->text().contains("2 of them cannot take q8_0"));
+        QL_TRY_VERIFY(named<QLabel>(*list, "How many")->text().contains("2 of them cannot take it: kept as stored instead of q8_0"));
         QCOMPARE(dialog.rule().shape, ShapePattern::parse("*x!%32").value());
+        // A format writes its scheme; what earlier rules take is said.
+        auto* format = dialog.findChild<FormatCombo*>();
+        QCOMPARE(*format->format(), Format::Q8_0);
+        format->setCurrentIndex(format->findText("INT5"));
+        Q_EMIT format->activated(format->currentIndex());
+        QCOMPARE(dialog.rule().scheme.format, Format::Int5);
+        dialog.setEarlier({ruleFor(TensorRole::MlpDown, "int6")});
+        QVERIFY2(named<QLabel>(*list, "How many")->text().contains("rule 1"), qPrintable(named<QLabel>(*list, "How many")->text()));
+        // Only roles that the model has, each with its number.
+        auto* roles = named<QListWidget>(dialog, "Roles");
+        for (int i = 0; i < roles->count(); ++i)
+            QVERIFY2(!roles->item(i)->text().contains("(0)"), qPrintable(roles->item(i)->text()));
     }
 
     void theDifferenceModelKeepsItsContract()

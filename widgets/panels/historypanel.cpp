@@ -9,11 +9,30 @@
 #include <QLabel>
 #include <QListWidget>
 #include <QSplitter>
+#include <QStyledItemDelegate>
 #include <QToolButton>
 #include <QUndoStack>
 #include <QUndoView>
 
 namespace ql {
+namespace {
+
+/// Leaves the room of the saved state's mark before every step, so that their texts stand in one column.
+class StepDelegate : public QStyledItemDelegate
+{
+public:
+    using QStyledItemDelegate::QStyledItemDelegate;
+
+protected:
+    void initStyleOption(QStyleOptionViewItem* option, const QModelIndex& index) const override
+    {
+        QStyledItemDelegate::initStyleOption(option, index);
+        option->features |= QStyleOptionViewItem::HasDecoration;
+        option->decorationSize = {16, 16};
+    }
+};
+
+} // namespace
 
 HistoryPanel::HistoryPanel(QUndoStack* stack, QWidget* parent)
     : QWidget(parent)
@@ -53,6 +72,7 @@ QWidget* HistoryPanel::buildSteps()
     m_view->setEmptyLabel(tr("As opened"));
     m_view->setCleanIcon(theme::icon(QStringLiteral("save")));
     m_view->setIconSize(QSize(16, 16));
+    m_view->setItemDelegate(new StepDelegate(m_view));
     m_view->setStyleSheet(QStringLiteral("QListView::item { padding: 4px 8px; }"));
     m_view->setFrameShape(QFrame::NoFrame);
     m_view->setAccessibleName(tr("Steps taken"));

@@ -12,9 +12,10 @@
 
 class QLabel;
 class QListView;
-class QStringListModel;
 
 namespace ql {
+
+class MatchNames;
 
 class MatchList : public QWidget
 {
@@ -24,7 +25,8 @@ public:
 
     void setModel(std::shared_ptr<const Model> model); ///< forgets what is shown
     const std::shared_ptr<const Model>& model() const { return m_model; }
-    void setMatches(const QString& caption, std::vector<int> tensors);
+    /// `notes`: none, or one per tensor; tensors with a note ("rule 1") belong to someone else and are muted.
+    void setMatches(const QString& caption, std::vector<int> tensors, QStringList notes = {});
     const std::vector<int>& matches() const { return m_tensors; }
 
 Q_SIGNALS:
@@ -34,7 +36,7 @@ private:
     std::shared_ptr<const Model> m_model;
     std::vector<int> m_tensors;
     QLabel* m_caption;
-    QStringListModel* m_names;
+    MatchNames* m_names;
     QListView* m_view;
 };
 

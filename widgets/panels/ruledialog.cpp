@@ -3,8 +3,9 @@
 #include "widgets/panels/ruledialog.h"
 
 #include "core/policy/validation.h"
-#include "core/quant/schemetable.h"
 #include "widgets/models/coretext.h"
+#include "widgets/models/schemeedit.h"
+#include "widgets/panels/formatcombo.h"
 #include "widgets/panels/matchlist.h"
 #include "widgets/theme.h"
 
@@ -19,6 +20,8 @@
 #include <QRegularExpression>
 #include <QSpinBox>
 #include <QTimer>
+
+#include <map>
 
 namespace ql {
 namespace {
@@ -37,12 +40,14 @@ struct RuleDialog::Private {
     QSpinBox* first;
     QSpinBox* last;
     QLineEdit* shape;
+    FormatCombo* format;
     QLineEdit* scheme;
     QLineEdit* note;
     QLabel* message;
     QDialogButtonBox* buttons;
     MatchList* matches;
     QTimer typing;
+    std::vector<Rule> earlier;
 
     void buildConditions();
     QLayout* buildForm();
@@ -50,7 +55,8 @@ struct RuleDialog::Private {
     QString problem() const;
     void check();
     void count();
-    QString misfits(const Rule& rule, const std::vector<int>& tensors) const;
+    QString misfits(const Policy& policy, const RuleUse& use) const;
+    void fillRoles(const Rule& rule);
 };
 
 void RuleDialog::Private::buildConditions()
@@ -61,15 +67,8 @@ void RuleDialog::Private::buildConditions()
     roles->setFlow(QListView::LeftToRight);
     roles->setWrapping(true);
     roles->setResizeMode(QListView::Adjust);
-    roles->setGridSize({roles->fontMetrics().averageCharWidth() * 26, 3 * theme::kSpacing});
-    roles->setMinimumHeight(18 * theme::kSpacing);
+    roles->setMinimumHeight(12 * theme::kSpacing);
     roles->setAccessibleName(tr("Roles"));
-    for (const TensorRole role : allRoles()) {
-        auto* item = new QListWidgetItem(fromStd(roleName(role)), roles);
-        item->setData(Qt::UserRole, int(role));
-        item->setFlags(Qt::ItemIsEnabled | Qt::ItemIsUserCheckable | Qt::ItemIsSelectable);
-        item->setCheckState(Qt::Unchecked);
-    }
     pattern = new QLineEdit(q);
     pattern->setPlaceholderText(tr("regular expression, found anywhere in the name"));
     pattern->setAccessibleName(tr("Name pattern"));
@@ -92,7 +91,12 @@ void RuleDialog::Private::buildConditions()
 QLayout* RuleDialog::Private::buildForm()
 {
     buildConditions();
+    format = new FormatCombo(q);
+    format->setAccessibleName(tr("Format"));
     scheme = new QLineEdit(q);
+    scheme->setAccessibleName(tr("Scheme"));
+    scheme->setToolTip(tr("Format and options as in policy files; what is left out takes the format's default: "
+                          "int4,asym,group=64,clip=mse."));
     scheme->setFont(QFontDatabase::systemFont(QFontDatabase::FixedFont));
     scheme->setPlaceholderText(QStringLiteral("int4,group=128,clip=mse"));
     note = new QLineEdit(q);
@@ -106,6 +110,11 @@ QLayout* RuleDialog::Private::buildForm()
     blocks->addWidget(new QLabel(tr("to"), q));
     blocks->addWidget(last);
     blocks->addStretch(1);
+    blocks->setSpacing(theme::kSpacing);
+    auto* schemes = new QHBoxLayout;
+    schemes->setSpacing(theme::kSpacing);
+    schemes->addWidget(format);
+    schemes->addWidget(scheme, 1);
     auto* form = new QFormLayout;
     form->setVerticalSpacing(theme::kSpacing);
     form->addRow(new QLabel(tr("For tensors that fulfil all of these:"), q));
@@ -115,7 +124,7 @@ QLayout* RuleDialog::Private::buildForm()
     form->addRow(pattern);
     form->addRow(tr("Blocks"), blocks);
     form->addRow(tr("Shape"), shape);
-    form->addRow(tr("Scheme"), scheme);
+    form->addRow(tr("Scheme"), schemes);
     form->addRow(tr("Note"), note);
     form->addRow(message);
     const auto changed = [this] { check(); };
@@ -124,9 +133,38 @@ QLayout* RuleDialog::Private::buildForm()
     connect(roles, &QListWidget::itemChanged, q, changed);
     for (QLineEdit* line : {pattern, shape, scheme})
         connect(line, &QLineEdit::textChanged, q, changed);
+    connect(format, &FormatCombo::formatChosen, q, [this](Format chosen) {
+        const auto before = Scheme::parse(scheme->text().toStdString());
+        scheme->setText(fromStd((before.ok() ? withFormat(*before, chosen) : Scheme::defaultsFor(chosen)).text()));
+    });
     connect(first, &QSpinBox::valueChanged, q, changed);
     connect(last, &QSpinBox::valueChanged, q, changed);
     return form;
+}
+
+/// The roles that the open model has, each with its number of tensors, and those of the rule.
+void RuleDialog::Private::fillRoles(const Rule& rule)
+{
+    std::map<TensorRole, int> present;
+    if (matches->model()) {
+        for (const TensorInfo& tensor : matches->model()->tensors())
+            ++present[tensor.role];
+    }
+    const QSignalBlocker blocker(roles);
+    roles->clear();
+    int widest = 0;
+    for (const TensorRole role : allRoles()) {
+        const bool chosen = std::find(rule.roles.begin(), rule.roles.end(), role) != rule.roles.end();
+        if (matches->model() && !chosen && !present.contains(role))
+            continue;
+        const QString name = fromStd(roleName(role));
+        auto* item = new QListWidgetItem(matches->model() ? tr("%1 (%2)").arg(name).arg(present[role]) : name, roles);
+        item->setData(Qt::UserRole, int(role));
+        item->setFlags(Qt::ItemIsEnabled | Qt::ItemIsUserCheckable | Qt::ItemIsSelectable);
+        item->setCheckState(chosen ? Qt::Checked : Qt::Unchecked);
+        widest = std::max(widest, roles->fontMetrics().horizontalAdvance(item->text()));
+    }
+    roles->setGridSize({widest + 5 * theme::kSpacing, 3 * theme::kSpacing});
 }
 
 void RuleDialog::Private::show(const Rule& rule)
@@ -134,11 +172,7 @@ void RuleDialog::Private::show(const Rule& rule)
     byRole->setChecked(!rule.roles.empty());
     byName->setChecked(!rule.match.empty());
     pattern->setText(QString::fromStdString(rule.match));
-    for (int i = 0; i < roles->count(); ++i) {
-        const auto role = TensorRole(roles->item(i)->data(Qt::UserRole).toInt());
-        const bool chosen = std::find(rule.roles.begin(), rule.roles.end(), role) != rule.roles.end();
-        roles->item(i)->setCheckState(chosen ? Qt::Checked : Qt::Unchecked);
-    }
+    fillRoles(rule);
     first->setValue(rule.firstLayer);
     last->setValue(rule.lastLayer);
     shape->setText(rule.shape.any() ? QString() : QString::fromStdString(rule.shape.text()));
@@ -174,6 +208,8 @@ void RuleDialog::Private::check()
     roles->setEnabled(byRole->isChecked());
     pattern->setEnabled(byName->isChecked());
     const QString wrong = problem();
+    if (const auto parsed = Scheme::parse(scheme->text().toStdString()); parsed.ok())
+        format->setFormat(parsed->format);
     message->setText(wrong);
     QPalette palette = q->palette();
     palette.setColor(QPalette::WindowText, theme::color(Ink::Bad));
@@ -182,34 +218,40 @@ void RuleDialog::Private::check()
     typing.start();
 }
 
-/// What of the matching tensors cannot take the scheme.
-QString RuleDialog::Private::misfits(const Rule& rule, const std::vector<int>& tensors) const
+/// What of the tensors that the rule decides cannot take its scheme, and what they get instead.
+QString RuleDialog::Private::misfits(const Policy& policy, const RuleUse& use) const
 {
+    const auto decisions = policy.resolve(*matches->model());
     int count = 0;
     std::string why;
-    for (const int tensor : tensors) {
-        const TensorInfo& info = matches->model()->tensors()[size_t(tensor)];
-        const Status fits = applicable(rule.scheme, info.rows(), info.cols());
-        if (!fits.ok() && count++ == 0)
-            why = fits.error().message;
+    for (const int tensor : decisions.ok() ? use.matches : std::vector<int>()) {
+        const Decision& decision = (*decisions)[size_t(tensor)];
+        if (!decision.fallback.empty() && decision.rule + 1 == int(policy.rules.size()) && count++ == 0)
+            why = decision.fallback;
     }
-    return count == 0 ? QString() : tr("\n%1 of them cannot take %2 and stay as stored: %3").arg(count).arg(fromStd(rule.scheme.text()), fromStd(why));
+    return count == 0 ? QString()
+                      : QLatin1Char('\n') + tr("%1 of them cannot take it: %2").arg(count).arg(fromStd(why));
 }
 
 void RuleDialog::Private::count()
 {
     typing.stop();
-    if (!matches->model() || !problem().isEmpty())
+    if (!matches->model())
         return;
-    const Rule rule = q->rule();
-    const auto tensors = matchingTensors(rule, *matches->model());
-    if (!tensors.ok()) {
-        matches->setMatches(QString::fromStdString(tensors.error().message), {});
-        return;
-    }
-    matches->setMatches(tr("%1 of %2 tensors match").arg(tensors->size()).arg(matches->model()->tensors().size()) +
-                            misfits(rule, *tensors),
-                        *tensors);
+    if (const QString wrong = problem(); !wrong.isEmpty())
+        return matches->setMatches(tr("Nothing is matched while the rule is not valid."), {});
+    Policy policy;
+    policy.rules = earlier;
+    policy.rules.push_back(q->rule());
+    const auto uses = ruleUses(policy, *matches->model());
+    if (!uses.ok())
+        return matches->setMatches(fromStd(uses.error().message), {});
+    const RuleUse& use = uses->back();
+    const size_t matching = use.matches.size();
+    QString caption = tr("%1 of %2 tensors match").arg(matching).arg(matches->model()->tensors().size());
+    if (use.decides < int(matching))
+        caption += tr("; %1 go to %2, which comes first").arg(matching - size_t(use.decides)).arg(fromStd(takersText(use)));
+    matches->setMatches(caption + misfits(policy, use), use.matches);
 }
 
 RuleDialog::RuleDialog(const Rule& rule, std::shared_ptr<const Model> model, QWidget* parent)
@@ -235,6 +277,12 @@ RuleDialog::RuleDialog(const Rule& rule, std::shared_ptr<const Model> model, QWi
     connect(d->buttons, &QDialogButtonBox::accepted, this, &QDialog::accept);
     connect(d->buttons, &QDialogButtonBox::rejected, this, &QDialog::reject);
     d->show(rule);
+}
+
+void RuleDialog::setEarlier(std::vector<Rule> rules)
+{
+    d->earlier = std::move(rules);
+    d->count();
 }
 
 RuleDialog::~RuleDialog() = default;

@@ -20,6 +20,8 @@ public:
     explicit RuleDialog(const Rule& rule, std::shared_ptr<const Model> model = {}, QWidget* parent = nullptr);
     ~RuleDialog() override;
 
+    void setEarlier(std::vector<Rule> rules); ///< those that come first, which take tensors away
+
     Rule rule() const; ///< as edited; valid after the dialog was accepted
 
 private:

@@ -2,83 +2,68 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "widgets/panels/rulespanel.h"
 
+#include "widgets/delegates/ruledelegate.h"
+#include "widgets/models/coretext.h"
 #include "widgets/models/rulesmodel.h"
+#include "widgets/panels/defaultsform.h"
 #include "widgets/panels/findingslist.h"
 #include "widgets/panels/matchlist.h"
 #include "widgets/panels/ruledialog.h"
 #include "widgets/theme.h"
 
-#include <QCheckBox>
+#include <QAction>
 #include <QEvent>
-#include <QFontDatabase>
 #include <QHeaderView>
 #include <QKeyEvent>
 #include <QLabel>
-#include <QLineEdit>
 #include <QMenu>
 #include <QSplitter>
-#include <QStyledItemDelegate>
 #include <QTableView>
 #include <QToolButton>
 #include <QVBoxLayout>
 
 #include <algorithm>
+#include <functional>
 
 namespace ql {
-namespace {
-
-/// Marks rules with findings, and mutes those that decide nothing.
-class RuleDelegate : public QStyledItemDelegate
-{
-public:
-    using QStyledItemDelegate::QStyledItemDelegate;
-
-protected:
-    void initStyleOption(QStyleOptionViewItem* option, const QModelIndex& index) const override
-    {
-        QStyledItemDelegate::initStyleOption(option, index);
-        if (const QString mark = index.data(RulesModel::MarkRole).toString(); !mark.isEmpty()) {
-            option->features |= QStyleOptionViewItem::HasDecoration;
-            option->icon = theme::icon(mark);
-            option->decorationSize = {16, 16};
-        }
-        if (index.data(RulesModel::IdleRole).toBool())
-            option->palette.setColor(QPalette::Text, theme::color(Ink::Muted));
-    }
-};
-
-} // namespace
-
 struct RulesPanel::Private {
+    /// Who decides a tensor.
+    struct Decider {
+        Decision::Source source;
+        int rule;
+        bool locked;
+    };
+
     RulesPanel* q;
     RulesModel* model;
     QTableView* table;
     QLabel* empty;
-    QLineEdit* defaultScheme;
-    QLabel* defaultNote;
-    Ink noteInk = Ink::Muted;
-    Scheme shownDefault;
+    DefaultsForm* defaults;
+    DefaultsForm::Listing listing = DefaultsForm::ByDefault; ///< what is listed while no rule is selected
+    std::vector<Decider> deciders;                           ///< one per tensor, or none while not known
     QToolButton* add;
     QToolButton* edit;
     QToolButton* remove;
     QToolButton* up;
     QToolButton* down;
+    QToolButton* fromSelection;
     QToolButton* presets;
     MatchList* matches;
     FindingsList* findings;
-    QCheckBox* share;
 
     void buildTable();
     QWidget* buildMatches();
     QLayout* buildButtons();
-    QLayout* buildDefault();
     QToolButton* button(const QString& icon, const QString& tip);
     void propose(std::vector<Rule> rules, int select);
-    void editDefault();
-    void showNote(const QString& text, Ink ink);
     void updateButtons();
     void placeEmpty();
+    void fitColumns();
+    void setDeciders(const std::vector<Decision>& decisions);
+    QString decidedBy(int tensor) const;
+    std::vector<int> tensorsOf(Decision::Source source) const;
     void showMatches();
+    void showUndecided();
 };
 
 void RulesPanel::Private::buildTable()
@@ -98,16 +83,13 @@ void RulesPanel::Private::buildTable()
     table->setDragDropMode(QTableView::InternalMove);
     table->setDragDropOverwriteMode(false);
     table->setDropIndicatorShown(true);
-    table->verticalHeader()->setDefaultSectionSize(3 * theme::kSpacing);
+    table->setColumnHidden(RulesModel::NoteColumn, true); // the delegate writes it below the conditions
+    table->verticalHeader()->setMinimumSectionSize(3 * theme::kSpacing);
     table->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
     table->horizontalHeader()->setHighlightSections(false);
     table->horizontalHeader()->setMinimumSectionSize(40);
-    table->horizontalHeader()->setStretchLastSection(true);
-    const int digit = table->fontMetrics().horizontalAdvance('0');
-    table->horizontalHeader()->resizeSection(RulesModel::AppliesToColumn, digit * 14);
-    table->horizontalHeader()->resizeSection(RulesModel::SchemeColumn, digit * 12);
-    table->horizontalHeader()->resizeSection(RulesModel::MatchesColumn, digit * 8);
-    table->horizontalHeader()->resizeSection(RulesModel::NoteColumn, 40); // and all that is left
+    table->horizontalHeader()->setSectionResizeMode(RulesModel::AppliesToColumn, QHeaderView::Stretch);
+    fitColumns();
     table->installEventFilter(q);
     table->viewport()->installEventFilter(q);
     empty = new QLabel(tr("No rules: every linear layer gets the default scheme.\n"
@@ -124,6 +106,8 @@ void RulesPanel::Private::buildTable()
         Q_EMIT q->ruleSelected(q->selectedRule());
     });
     connect(model, &QAbstractItemModel::modelReset, q, [this] { updateButtons(); });
+    connect(model, &QAbstractItemModel::modelReset, q, [this] { fitColumns(); });
+    connect(model, &QAbstractItemModel::dataChanged, q, [this] { fitColumns(); });
     connect(model, &RulesModel::moveRequested, q, &RulesPanel::moveRuleTo);
 }
 
@@ -152,11 +136,12 @@ QLayout* RulesPanel::Private::buildButtons()
     auto* row = new QHBoxLayout;
     row->setContentsMargins(theme::kSpacing / 2, theme::kSpacing / 2, theme::kSpacing / 2, 0);
     row->setSpacing(2);
-    presets = button(QStringLiteral("rule"), tr("Replace default and rules by a well-known recipe; locked tensors keep theirs"));
-    presets->setText(tr("Presets"));
-    presets->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+    presets = button({}, tr("Replace default and rules by a well-known recipe; locked tensors keep theirs"));
+    presets->setText(tr("Presets ▾"));
+    presets->setToolButtonStyle(Qt::ToolButtonTextOnly);
     presets->setPopupMode(QToolButton::InstantPopup);
-    for (QToolButton* made : {add, edit, remove, up, down})
+    fromSelection = button(QStringLiteral("rule"), tr("Make a rule from the selected tensors"));
+    for (QToolButton* made : {add, fromSelection, edit, remove, up, down})
         row->addWidget(made);
     row->addStretch(1);
     row->addWidget(presets);
@@ -183,60 +168,10 @@ QWidget* RulesPanel::Private::buildMatches()
     return box;
 }
 
-QLayout* RulesPanel::Private::buildDefault()
-{
-    auto* label = new QLabel(tr("All others"), q);
-    defaultScheme = new QLineEdit(q);
-    defaultScheme->setFont(QFontDatabase::systemFont(QFontDatabase::FixedFont));
-    defaultScheme->setAccessibleName(tr("Default scheme"));
-    defaultScheme->setToolTip(tr("The default: for linear layers that no rule and no override decides."));
-    label->setBuddy(defaultScheme);
-    defaultNote = new QLabel(q);
-    defaultNote->setFont(theme::smallFont());
-    defaultNote->setWordWrap(true);
-    connect(defaultScheme, &QLineEdit::editingFinished, q, [this] { editDefault(); });
-    share = new QCheckBox(tr("What runs as one matrix shares a scheme"), q);
-    share->setToolTip(tr("q, k and v of a block get one scheme, gate and up another: that of a locked one, else the one with the "
-                         "most bits. Engines that fuse them load nothing else."));
-    connect(share, &QCheckBox::clicked, q, &RulesPanel::shareToggled);
-    auto* row = new QHBoxLayout;
-    row->addWidget(label);
-    row->addWidget(defaultScheme, 1);
-    auto* column = new QVBoxLayout;
-    column->setContentsMargins(theme::kSpacing, 0, theme::kSpacing, theme::kSpacing);
-    column->setSpacing(theme::kSpacing / 2);
-    column->addLayout(row);
-    column->addWidget(defaultNote);
-    column->addWidget(share);
-    return column;
-}
-
 void RulesPanel::Private::propose(std::vector<Rule> rules, int select)
 {
     Q_EMIT q->rulesEdited(rules);
     q->selectRule(select);
-}
-
-void RulesPanel::Private::editDefault()
-{
-    const auto parsed = Scheme::parse(defaultScheme->text().toStdString());
-    if (!parsed.ok())
-        showNote(QString::fromStdString(parsed.error().message), Ink::Bad);
-    else if (noteInk == Ink::Bad)
-        showNote({}, Ink::Muted);
-    if (parsed.ok() && parsed.value() != shownDefault) {
-        shownDefault = parsed.value();
-        Q_EMIT q->defaultSchemeEdited(shownDefault);
-    }
-}
-
-void RulesPanel::Private::showNote(const QString& text, Ink ink)
-{
-    noteInk = ink;
-    QPalette palette = q->palette();
-    palette.setColor(QPalette::WindowText, theme::color(ink));
-    defaultNote->setPalette(palette);
-    defaultNote->setText(text);
 }
 
 void RulesPanel::Private::updateButtons()
@@ -249,21 +184,108 @@ void RulesPanel::Private::updateButtons()
     placeEmpty();
 }
 
-/// The selected rule, or all about the default while none is selected.
+/// Conditions take the room that schemes and counts leave; rows with a note are two lines high.
+void RulesPanel::Private::fitColumns()
+{
+    const int digit = table->fontMetrics().horizontalAdvance('0');
+    const int widest = std::max(digit * 12, table->viewport()->width() * 2 / 5);
+    const QAbstractItemView* view = table; // where the hint is public
+    const auto fit = [&](int column, int least) {
+        table->horizontalHeader()->resizeSection(column, std::clamp(view->sizeHintForColumn(column) + digit, least, widest));
+    };
+    fit(RulesModel::SchemeColumn, digit * 7);
+    fit(RulesModel::MatchesColumn, digit * 8);
+    table->resizeRowsToContents();
+}
+
+void RulesPanel::Private::setDeciders(const std::vector<Decision>& decisions)
+{
+    deciders.clear();
+    if (!matches->model() || decisions.size() != matches->model()->tensors().size())
+        return defaults->clearCounts();
+    DefaultsForm::Counts counts;
+    for (const Decision& decision : decisions) {
+        deciders.push_back({decision.source, decision.rule, decision.locked});
+        counts.byDefault += decision.source == Decision::Source::Default;
+        counts.overridden += decision.source == Decision::Source::Override;
+        counts.locked += decision.source == Decision::Source::Override && decision.locked;
+        counts.kept += decision.source == Decision::Source::HighPrecision;
+    }
+    defaults->setCounts(counts);
+}
+
+QString RulesPanel::Private::decidedBy(int tensor) const
+{
+    if (size_t(tensor) >= deciders.size())
+        return {};
+    const Decider& decider = deciders[size_t(tensor)];
+    switch (decider.source) {
+    case Decision::Source::Override: return decider.locked ? tr("locked") : tr("overridden");
+    case Decision::Source::Rule: return tr("rule %1").arg(decider.rule + 1);
+    case Decision::Source::Default:
+    case Decision::Source::HighPrecision: break;
+    }
+    return {};
+}
+
+std::vector<int> RulesPanel::Private::tensorsOf(Decision::Source source) const
+{
+    std::vector<int> tensors;
+    for (size_t i = 0; i < deciders.size(); ++i) {
+        if (deciders[i].source == source)
+            tensors.push_back(int(i));
+    }
+    return tensors;
+}
+
+/// The selected rule's tensors, or those that no rule decides.
 void RulesPanel::Private::showMatches()
 {
     const int rule = q->selectedRule();
-    const RuleUse* use = model->use(rule);
-    matches->setVisible(model->rowCount() > 0);
+    matches->setVisible(matches->model() != nullptr);
     matches->parentWidget()->setVisible(!matches->isHidden() || !findings->isHidden());
-    if (!use) {
-        matches->setMatches(tr("Select a rule to see the tensors it is about."), {});
-        return;
+    const RuleUse* use = model->use(rule);
+    if (!use)
+        return rule < 0 ? showUndecided() : matches->setMatches(tr("Not yet counted."), {});
+    const auto count = int(use->matches.size());
+    const QString number = QString::number(rule + 1);
+    const QString caption =
+        count == 0 ? tr("No tensor fulfils the conditions of rule %1.").arg(number)
+        : use->decides < count
+            ? tr("Rule %1 decides %2 of the %3 tensors that fulfil its conditions; the others go to %4:")
+                  .arg(number).arg(use->decides).arg(count).arg(fromStd(takersText(*use)))
+        : count == 1 ? tr("Rule %1 decides one tensor:").arg(number)
+                     : tr("Rule %1 decides %2 tensors:").arg(number).arg(count);
+    QStringList notes;
+    for (const int tensor : use->decides < count ? use->matches : std::vector<int>()) {
+        const bool own = size_t(tensor) < deciders.size() && deciders[size_t(tensor)].source == Decision::Source::Rule &&
+                         deciders[size_t(tensor)].rule == rule;
+        notes << (own ? QString() : decidedBy(tensor));
     }
-    QString caption = tr("Rule %1 decides %2 of the %3 tensors that fulfil its conditions").arg(rule + 1).arg(use->decides).arg(use->matches.size());
-    if (use->decides < int(use->matches.size()))
-        caption += tr("; the others go to %1").arg(QString::fromStdString(takersText(*use)));
-    matches->setMatches(caption, use->matches);
+    matches->setMatches(caption, use->matches, notes);
+}
+
+void RulesPanel::Private::showUndecided()
+{
+    using Source = Decision::Source;
+    const Source source = listing == DefaultsForm::Overridden ? Source::Override
+                          : listing == DefaultsForm::Kept     ? Source::HighPrecision
+                                                              : Source::Default;
+    std::vector<int> tensors = tensorsOf(source);
+    QStringList notes;
+    if (source == Source::Override) {
+        for (const int tensor : tensors)
+            notes << (deciders[size_t(tensor)].locked ? tr("locked") : QString());
+    }
+    const bool none = tensors.empty();
+    const QString caption =
+        deciders.empty()              ? tr("The tensors that a rule is about appear here.")
+        : source == Source::Override  ? tr("Schemes of their own, whatever the rules say:")
+        : source == Source::HighPrecision
+            ? tr("Kept as stored unless a rule names them: norms, biases, embeddings, output head:")
+        : none                        ? tr("Nothing is left for the default: rules and overrides decide every linear layer.")
+                                      : tr("No rule decides these; they get the default:");
+    matches->setMatches(caption, std::move(tensors), std::move(notes));
 }
 
 void RulesPanel::Private::placeEmpty()
@@ -287,8 +309,17 @@ RulesPanel::RulesPanel(QWidget* parent) : QWidget(parent), d(std::make_unique<Pr
     splitter->setStretchFactor(1, 1);
     splitter->setChildrenCollapsible(false);
     column->addWidget(splitter, 1);
-    column->addLayout(d->buildDefault());
+    d->defaults = new DefaultsForm(this);
+    column->addWidget(d->defaults);
+    connect(d->defaults, &DefaultsForm::schemeEdited, this, &RulesPanel::defaultSchemeEdited);
+    connect(d->defaults, &DefaultsForm::shareToggled, this, &RulesPanel::shareToggled);
+    connect(d->defaults, &DefaultsForm::listingWanted, this, [this](DefaultsForm::Listing listing) {
+        d->listing = listing;
+        selectRule(-1);
+    });
     setPresetMenu(nullptr);
+    setSelectionAction(nullptr);
+    setModel(nullptr);
     d->updateButtons();
 }
 
@@ -297,6 +328,8 @@ RulesPanel::~RulesPanel() = default;
 void RulesPanel::setModel(std::shared_ptr<const Model> model)
 {
     d->matches->setModel(std::move(model));
+    d->setDeciders({});
+    d->showMatches();
 }
 
 void RulesPanel::setPresetMenu(QMenu* menu)
@@ -305,24 +338,33 @@ void RulesPanel::setPresetMenu(QMenu* menu)
     d->presets->setVisible(menu);
 }
 
+void RulesPanel::setSelectionAction(QAction* action)
+{
+    d->fromSelection->setVisible(action);
+    if (!action)
+        return;
+    connect(d->fromSelection, &QToolButton::clicked, action, &QAction::trigger);
+    const auto follow = [this, action] { d->fromSelection->setEnabled(action->isEnabled()); };
+    connect(action, &QAction::changed, this, follow);
+    follow();
+}
+
 void RulesPanel::setRules(const std::vector<Rule>& rules, const Scheme& defaultScheme, bool share)
 {
     const int selected = selectedRule();
     d->model->setRules(rules);
     selectRule(std::min(selected, d->model->rowCount() - 1));
-    d->shownDefault = defaultScheme;
-    d->defaultScheme->setText(QString::fromStdString(defaultScheme.text()));
-    d->share->setChecked(share);
-    d->showNote({}, Ink::Muted);
+    d->defaults->setDefaults(defaultScheme, share);
     d->updateButtons();
 }
 
-void RulesPanel::setInsight(std::vector<RuleUse> uses, const std::vector<Finding>& findings, int byDefault)
+void RulesPanel::setInsight(std::vector<RuleUse> uses, const std::vector<Finding>& findings,
+                            const std::vector<Decision>& decisions)
 {
     d->model->setInsight(std::move(uses), findings);
     d->findings->setFindings(findings);
+    d->setDeciders(decisions);
     d->showMatches();
-    d->showNote(byDefault < 0 ? QString() : tr("decides %1 tensors").arg(byDefault), Ink::Muted);
 }
 
 void RulesPanel::selectRule(int rule)
@@ -339,11 +381,12 @@ int RulesPanel::selectedRule() const
 
 void RulesPanel::addRule()
 {
-    RuleDialog dialog(Rule{{}, {TensorRole::AttnV}, -1, -1, Scheme::defaultsFor(Format::Int8), {}}, d->matches->model(), this);
-    if (dialog.exec() != QDialog::Accepted)
-        return;
     std::vector<Rule> rules = d->model->rules();
     const int at = selectedRule() < 0 ? int(rules.size()) : selectedRule();
+    RuleDialog dialog(Rule{{}, {TensorRole::AttnV}, -1, -1, Scheme::defaultsFor(Format::Int8), {}}, d->matches->model(), this);
+    dialog.setEarlier({rules.begin(), rules.begin() + at});
+    if (dialog.exec() != QDialog::Accepted)
+        return;
     rules.insert(rules.begin() + at, dialog.rule());
     d->propose(std::move(rules), at);
 }
@@ -355,6 +398,7 @@ void RulesPanel::editRule()
         return;
     std::vector<Rule> rules = d->model->rules();
     RuleDialog dialog(rules[size_t(row)], d->matches->model(), this);
+    dialog.setEarlier({rules.begin(), rules.begin() + row});
     if (dialog.exec() != QDialog::Accepted || dialog.rule() == rules[size_t(row)])
         return;
     rules[size_t(row)] = dialog.rule();
@@ -389,34 +433,35 @@ void RulesPanel::moveRuleTo(int from, int to)
     d->propose(std::move(rules), to);
 }
 
-void RulesPanel::changeEvent(QEvent* event)
-{
-    if (event->type() == QEvent::PaletteChange)
-        d->showNote(d->defaultNote->text(), d->noteInk);
-    QWidget::changeEvent(event);
-}
-
 bool RulesPanel::eventFilter(QObject* watched, QEvent* event)
 {
     if (watched == d->table->viewport() && event->type() == QEvent::Resize)
         d->placeEmpty();
-    if (watched != d->table || event->type() != QEvent::KeyPress)
+    const bool wanted = event->type() == QEvent::ShortcutOverride; // these keys mean rules here, whatever they mean elsewhere
+    if (watched != d->table || (event->type() != QEvent::KeyPress && !wanted))
         return QWidget::eventFilter(watched, event);
     const auto* key = static_cast<QKeyEvent*>(event);
     const bool alt = key->modifiers() & Qt::AltModifier;
+    std::function<void()> act;
     switch (key->key()) {
-    case Qt::Key_Insert: addRule(); return true;
-    case Qt::Key_Delete: removeRule(); return true;
+    case Qt::Key_Insert: act = [this] { addRule(); }; break;
+    case Qt::Key_Delete: act = [this] { removeRule(); }; break;
     case Qt::Key_Return:
-    case Qt::Key_Enter: editRule(); return true;
+    case Qt::Key_Enter: act = [this] { editRule(); }; break;
+    case Qt::Key_Escape: act = [this] { selectRule(-1); }; break;
     case Qt::Key_Up:
     case Qt::Key_Down:
-        if (!alt)
-            break;
-        moveRule(key->key() == Qt::Key_Up ? -1 : 1);
-        return true;
+        if (alt)
+            act = [this, up = key->key() == Qt::Key_Up] { moveRule(up ? -1 : 1); };
+        break;
     }
-    return QWidget::eventFilter(watched, event);
+    if (!act)
+        return QWidget::eventFilter(watched, event);
+    if (wanted)
+        event->accept();
+    else
+        act();
+    return true;
 }
 
 } // namespace ql

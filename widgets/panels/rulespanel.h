@@ -10,6 +10,7 @@
 
 #include <memory>
 
+class QAction;
 class QMenu;
 
 namespace ql {
@@ -23,9 +24,11 @@ public:
 
     void setModel(std::shared_ptr<const Model> model); ///< null: none is open
     void setPresetMenu(QMenu* menu);
+    void setSelectionAction(QAction* action); ///< makes a rule from the selected tensors
     void setRules(const std::vector<Rule>& rules, const Scheme& defaultScheme, bool share = false);
-    /// What the rules come to, one use per rule; -1: what falls to the default is not counted.
-    void setInsight(std::vector<RuleUse> uses, const std::vector<Finding>& findings, int byDefault = -1);
+    /// What the rules come to: one use per rule, one decision per tensor of the model.
+    void setInsight(std::vector<RuleUse> uses, const std::vector<Finding>& findings,
+                    const std::vector<Decision>& decisions = {});
     void selectRule(int rule);
     int selectedRule() const; ///< -1 if none
 
@@ -45,7 +48,6 @@ Q_SIGNALS:
 
 protected:
     bool eventFilter(QObject* watched, QEvent* event) override;
-    void changeEvent(QEvent* event) override;
 
 private:
     struct Private;
