@@ -1,13 +1,19 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Command palette: fuzzy order, keys, mouse, what cannot be done now.
+// Command palette: fuzzy order, keys, mouse, what cannot be done now. Shortcuts, and their editor.
 #include "widgets/models/fuzzymatch.h"
 #include "widgets/models/palettemodel.h"
+#include "tests/support/patience.h"
 #include "widgets/panels/commandpalette.h"
+#include "widgets/panels/shortcuteditor.h"
 
 #include <QAbstractItemModelTester>
+#include <QDialogButtonBox>
+#include <QKeySequenceEdit>
+#include <QLabel>
 #include <QLineEdit>
 #include <QListView>
+#include <QPushButton>
 #include <QSignalSpy>
 #include <QTest>
 
@@ -168,6 +174,30 @@ private Q_SLOTS:
         f.line->setText("layers.300 experts.17.");
         QCOMPARE(f.list->currentIndex().data().toString(), QString("model.layers.300.mlp.experts.17.down_proj.weight"));
         QVERIFY(f.texts().size() <= 200);
+    }
+
+    void shortcutsAreTypedAndConflictsNamed()
+    {
+        QAction open("&Open"), save("&Save");
+        open.setObjectName("open");
+        save.setObjectName("save");
+        open.setShortcut(QKeySequence("Ctrl+O"));
+        save.setShortcut(QKeySequence("Ctrl+S"));
+        ShortcutEditor editor({&open, &save});
+        editor.show();
+        auto* keys = editor.findChild<QKeySequenceEdit*>();
+        auto* ok = editor.findChild<QDialogButtonBox*>()->button(QDialogButtonBox::Ok);
+        keys->setFocus();
+        QTest::keyClick(keys, Qt::Key_S, Qt::ControlModifier);
+        QL_TRY_VERIFY(!ok->isEnabled()); // a shortcut may have four keys: the field waits a second for more
+        const auto labels = editor.findChildren<QLabel*>();
+        QVERIFY(std::any_of(labels.begin(), labels.end(), [](const QLabel* label) { return label->text().contains("Open and Save"); }));
+        keys->setKeySequence(QKeySequence("Ctrl+P"));
+        QVERIFY(ok->isEnabled());
+        QCOMPARE(open.shortcut(), QKeySequence("Ctrl+O")); // nothing happens before OK
+        QTest::mouseClick(ok, Qt::LeftButton);
+        QCOMPARE(open.shortcut(), QKeySequence("Ctrl+P"));
+        QCOMPARE(editor.changedShortcuts().keys(), QStringList({"open"}));
     }
 };
 

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Rules, history and shortcuts.
+// Rules and history.
 #include "support/testmodels.h"
 #include "widgets/models/policydiffmodel.h"
 #include "widgets/models/rulesmodel.h"
@@ -12,7 +12,6 @@
 #include "widgets/panels/policydiffdialog.h"
 #include "widgets/panels/ruledialog.h"
 #include "widgets/panels/rulespanel.h"
-#include "widgets/panels/shortcuteditor.h"
 #include "tests/support/patience.h"
 
 #include <QAbstractItemModelTester>
@@ -20,7 +19,6 @@
 #include <QApplication>
 #include <QCheckBox>
 #include <QDialogButtonBox>
-#include <QKeySequenceEdit>
 #include <QLabel>
 #include <QLineEdit>
 #include <QListView>
@@ -475,29 +473,6 @@ private Q_SLOTS:
         for (const QLabel* label : panel.findChildren<QLabel*>())
             told = told || label->text() == "changes not saved";
         QVERIFY(told);
-    }
-
-    void shortcutsAreTypedAndConflictsNamed()
-    {
-        QAction open("&Open"), save("&Save");
-        open.setObjectName("open");
-        save.setObjectName("save");
-        open.setShortcut(QKeySequence("Ctrl+O"));
-        save.setShortcut(QKeySequence("Ctrl+S"));
-        ShortcutEditor editor({&open, &save});
-        editor.show();
-        auto* keys = editor.findChild<QKeySequenceEdit*>();
-        auto* ok = editor.findChild<QDialogButtonBox*>()->button(QDialogButtonBox::Ok);
-        keys->setFocus();
-        QTest::keyClick(keys, Qt::Key_S, Qt::ControlModifier);
-        QL_TRY_VERIFY(!ok->isEnabled()); // a shortcut may have four keys: the field waits a second for more
-        QVERIFY(named<QLabel>(editor, "Conflicts")->text().contains("Open and Save"));
-        keys->setKeySequence(QKeySequence("Ctrl+P"));
-        QVERIFY(ok->isEnabled());
-        QCOMPARE(open.shortcut(), QKeySequence("Ctrl+O")); // nothing happens before OK
-        QTest::mouseClick(ok, Qt::LeftButton);
-        QCOMPARE(open.shortcut(), QKeySequence("Ctrl+P"));
-        QCOMPARE(editor.changedShortcuts().keys(), QStringList({"open"}));
     }
 };
 
