@@ -27,12 +27,12 @@ table{border-collapse:collapse;width:100%;font-size:13px;font-variant-numeric:ta
 th,td{padding:4px 10px;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
 th{position:sticky;top:0;background:var(--back);white-space:nowrap}
 .sortable th{cursor:pointer}th[aria-sort]{color:var(--accent)}th.n,td.n{text-align:right;white-space:nowrap}
-.wide td:first-child,.wide td:nth-child(2){white-space:nowrap}.wide td:last-child{min-width:15em}
+.wide table{font-size:12px}.wide th,.wide td{padding:4px 7px;white-space:nowrap}
 .wide{width:min(94vw,1560px);margin-left:calc(50% - min(47vw,780px))}
 .facts{width:auto}.facts td:first-child{color:var(--muted);padding-left:0}
 .kind{color:var(--accent);font-weight:600}pre{background:var(--panel);padding:12px;border-radius:8px;overflow-x:auto;
 font-size:12px}summary{cursor:pointer}@media print{main{max-width:none}.scroll{overflow:visible}
-.wide{width:auto;margin-left:0}.wide td:first-child{white-space:normal;overflow-wrap:anywhere}}
+.wide{width:auto;margin-left:0}.wide td{white-space:normal;overflow-wrap:anywhere}}
 )";
 
 /// Sorts by the column that was clicked; numbers by the exact value that each cell carries.
