@@ -360,7 +360,7 @@ Result<Policy> read(const RecipeText& recipe)
     const RecipeNode& config = type ? type->inside("default") : map;
     PolicyBuilder builder(recipe, RecipeNames::Modules);
     for (const RecipeNode* name : kept)
-        QL_CHECK(builder.addPattern(literalPattern(name->text), {}, name->line));
+        QL_CHECK(builder.addPattern(literalPattern(name->text) + "(?=\\.|$)", {}, name->line));
     if (older) {
         QL_TRY(const RecipeWish wish, ConfigReader(recipe).readOlder(*type, arguments));
         builder.setDefault(wish);
