@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The command line, run in this process: JSON keys, exit codes, one-line errors.
-#include "app/cli/commandline.h"
+#include "support/clirun.h"
 
 #include <nlohmann/json.hpp>
 
@@ -11,32 +11,10 @@
 #include <QTest>
 
 #include <cmath>
-#include <sstream>
 
 using namespace ql;
+using namespace ql::test;
 using nlohmann::json;
-
-namespace {
-
-struct Run {
-    int code = 0;
-    std::string out, err;
-};
-
-Run run(const QStringList& arguments)
-{
-    std::ostringstream out, err;
-    cli::Context context{out, err, false, {}, {}};
-    Run result;
-    result.code = cli::runCommandLine(arguments, context);
-    result.out = out.str();
-    result.err = err.str();
-    return result;
-}
-
-const QString kModel = QStringLiteral(QL_RESOURCES "/models/loupe-3m");
-
-} // namespace
 
 class TestCli : public QObject
 {
@@ -44,11 +22,11 @@ class TestCli : public QObject
 private Q_SLOTS:
     void helpNamesEveryVerbAndFormat()
     {
-        const Run help = run({"help"});
+        const CliRun help = runCli({"help"});
         QCOMPARE(help.code, 0);
         for (const cli::Verb& verb : cli::verbs()) {
             QVERIFY(help.out.find(verb.name) != std::string::npos);
-            QCOMPARE(run({verb.name, "--help"}).code, 0);
+            QCOMPARE(runCli({verb.name, "--help"}).code, 0);
         }
         QVERIFY(help.out.find("nf4-quantile") != std::string::npos);
         QVERIFY(help.out.find("percentile") != std::string::npos);
@@ -56,7 +34,7 @@ private Q_SLOTS:
 
     void inspectGivesHeaderFacts()
     {
-        const Run result = run({"inspect", kModel, "--json"});
+        const CliRun result = runCli({"inspect", kLoupe, "--json"});
         QVERIFY2(result.code == 0, result.err.c_str());
         const json document = json::parse(result.out);
         QCOMPARE(document.at("architecture").get<std::string>(), std::string("llama"));
@@ -67,16 +45,16 @@ private Q_SLOTS:
             bytes += tensor.at("bytes").get<uint64_t>();
         }
         QCOMPARE(bytes, document.at("bytes").get<uint64_t>());
-        QCOMPARE(run({"inspect", kModel, "--json", "--read"}).out, result.out);
+        QCOMPARE(runCli({"inspect", kLoupe, "--json", "--read"}).out, result.out);
     }
 
     void inspectNamesHowWeightsAreStored()
     {
         const QString model = QL_TEST_DATA "/packed/gptq-4bit-sym";
-        const Run text = run({"inspect", model});
+        const CliRun text = runCli({"inspect", model});
         QVERIFY2(text.code == 0, text.err.c_str());
         QVERIFY2(text.out.find("GPTQ INT4 g32") != std::string::npos, text.out.c_str());
-        const json tensor = json::parse(run({"inspect", model, "--json"}).out).at("tensors").at(0);
+        const json tensor = json::parse(runCli({"inspect", model, "--json"}).out).at("tensors").at(0);
         QCOMPARE(tensor.at("name").get<std::string>(), std::string("model.layers.0.self_attn.q_proj.weight"));
         QCOMPARE(tensor.at("dtype").get<std::string>(), std::string("F16"));
         const json packed = tensor.at("packed");
@@ -93,9 +71,9 @@ private Q_SLOTS:
         QVERIFY(file.open(QIODevice::WriteOnly));
         file.write("<s>the drum");
         file.close();
-        const Run ids = run({"tokenize", kModel, "--text", path});
+        const CliRun ids = runCli({"tokenize", kLoupe, "--text", path});
         QVERIFY2(ids.code == 0, ids.err.c_str());
-        const Run result = run({"tokenize", kModel + "/tokenizer.json", "--text", path, "--json"});
+        const CliRun result = runCli({"tokenize", kLoupe + "/tokenizer.json", "--text", path, "--json"});
         QVERIFY2(result.code == 0, result.err.c_str());
         const json document = json::parse(result.out);
         QCOMPARE(document.at("tokens").get<size_t>(), document.at("ids").size());
@@ -104,18 +82,16 @@ private Q_SLOTS:
         for (const json& id : document.at("ids"))
             listed += (listed.empty() ? "" : " ") + std::to_string(id.get<int>());
         QCOMPARE(ids.out, listed + "\n");
-        QCOMPARE(run({"tokenize", kModel, "--decode", QString::fromStdString(listed)}).out, std::string("<s>the drum\n"));
-        QCOMPARE(run({"tokenize", kModel, "--decode", QString::fromStdString(listed), "--no-special"}).out,
+        QCOMPARE(runCli({"tokenize", kLoupe, "--decode", QString::fromStdString(listed)}).out, std::string("<s>the drum\n"));
+        QCOMPARE(runCli({"tokenize", kLoupe, "--decode", QString::fromStdString(listed), "--no-special"}).out,
                  std::string("the drum\n"));
     }
 
     void tokenizeReadsStandardInput()
     {
-        std::istringstream in(" the");
-        std::ostringstream out, err;
-        cli::Context context{out, err, false, {}, {}, &in};
-        QCOMPARE(cli::runCommandLine({"tokenize", kModel, "--json"}, context), 0);
-        QCOMPARE(json::parse(out.str()).at("tokens").get<int>(), 1);
+        const CliRun result = runCli({"tokenize", kLoupe, "--json"}, " the");
+        QVERIFY2(result.code == 0, result.err.c_str());
+        QCOMPARE(json::parse(result.out).at("tokens").get<int>(), 1);
     }
 
     void tokenizeSaysWhatIsWrong_data()
@@ -127,13 +103,13 @@ private Q_SLOTS:
         QTest::newRow("both ways") << QStringList{"--decode", "5", "--text", "t"} << "exclude";
         QTest::newRow("no text") << QStringList{} << "--text";
         QTest::newRow("no file") << QStringList{"--text", "/nowhere/t.txt"} << "/nowhere/t.txt";
-        QTest::newRow("no text at all") << QStringList{"--text", kModel + "/model.safetensors"} << "byte ";
+        QTest::newRow("no text at all") << QStringList{"--text", kLoupe + "/model.safetensors"} << "byte ";
     }
     void tokenizeSaysWhatIsWrong()
     {
         QFETCH(QStringList, arguments);
         QFETCH(QString, mentions);
-        const Run result = run(QStringList{"tokenize", kModel} + arguments);
+        const CliRun result = runCli(QStringList{"tokenize", kLoupe} + arguments);
         QCOMPARE(result.code, 2);
         QCOMPARE(std::count(result.err.begin(), result.err.end(), '\n'), 1);
         QVERIFY2(QString::fromStdString(result.err).contains(mentions), result.err.c_str());
@@ -141,7 +117,7 @@ private Q_SLOTS:
 
     void statsAddUp()
     {
-        const Run result = run({"stats", kModel, "--tensor", "layers\\.0\\.mlp\\.down_proj", "--bins", "32", "--json"});
+        const CliRun result = runCli({"stats", kLoupe, "--tensor", "layers\\.0\\.mlp\\.down_proj", "--bins", "32", "--json"});
         QVERIFY2(result.code == 0, result.err.c_str());
         const json tensor = json::parse(result.out).at("tensors").at(0);
         uint64_t inside = 0;
@@ -171,7 +147,7 @@ private Q_SLOTS:
         QFETCH(QString, as);
         QTemporaryDir folder;
         const QString target = folder.filePath("out.safetensors");
-        const Run result = run({"quantize", kModel, "--scheme", scheme, "--tensor", "layers\\.0\\.", "--device", "cpu", "--out",
+        const CliRun result = runCli({"quantize", kLoupe, "--scheme", scheme, "--tensor", "layers\\.0\\.", "--device", "cpu", "--out",
                                 target, "--as", as, "--json"});
         QVERIFY2(result.code == 0, result.err.c_str());
         const json document = json::parse(result.out);
@@ -187,9 +163,9 @@ private Q_SLOTS:
         QVERIFY(measured > 0);
 
         // The plan knew the size to the byte, and the file opens.
-        const json plan = json::parse(run({"plan", kModel, "--scheme", scheme, "--as", as, "--json"}).out);
+        const json plan = json::parse(runCli({"plan", kLoupe, "--scheme", scheme, "--as", as, "--json"}).out);
         QCOMPARE(plan.at("file_bytes").get<qint64>(), QFile(target).size());
-        QCOMPARE(run({"inspect", target}).code, 0);
+        QCOMPARE(runCli({"inspect", target}).code, 0);
         QCOMPARE(QDir(folder.path()).entryList(QDir::Files | QDir::Hidden), QStringList("out.safetensors"));
     }
 
@@ -215,12 +191,12 @@ private Q_SLOTS:
         QFETCH(QString, says);
         QTemporaryDir folder;
         const QString target = folder.filePath("out.gguf");
-        const Run result = run({"quantize", kModel, "--scheme", scheme, "--tensor", "layers\\.0\\.mlp", "--device", "cpu", "--out",
+        const CliRun result = runCli({"quantize", kLoupe, "--scheme", scheme, "--tensor", "layers\\.0\\.mlp", "--device", "cpu", "--out",
                                 target, "--as", as, "--json"});
         QVERIFY2(result.code == 0, result.err.c_str());
         QVERIFY2(QString::fromStdString(result.err).contains(says), result.err.c_str());
         const json measured = json::parse(result.out).at("tensors");
-        const Run compared = run({"diff", kModel, target, "--tensor", "layers\\.0\\.mlp", "--json"});
+        const CliRun compared = runCli({"diff", kLoupe, target, "--tensor", "layers\\.0\\.mlp", "--json"});
         QVERIFY2(compared.code == 0, compared.err.c_str());
         const json found = json::parse(compared.out).at("tensors");
         QCOMPARE(measured.size(), size_t(3));
@@ -248,36 +224,36 @@ private Q_SLOTS:
         row("unknown verb", {"quantise"}, 2, "quantise");
         row("no model", {"inspect"}, 2, "model");
         row("missing file", {"inspect", "/nowhere/model.gguf"}, 2, "/nowhere/model.gguf");
-        row("unknown option", {"inspect", kModel, "--jsno"}, 2, "jsno");
-        row("two models", {"inspect", kModel, kModel}, 2, "unexpected");
-        row("bins of no number", {"stats", kModel, "--bins", "many"}, 2, "--bins");
-        row("zero bins", {"stats", kModel, "--bins", "0"}, 2, "--bins");
-        row("broken expression", {"stats", kModel, "--tensor", "q("}, 2, "regular expression");
-        row("no match", {"stats", kModel, "--tensor", "no_such"}, 2, "no_such");
-        row("no scheme", {"quantize", kModel}, 2, "--scheme");
-        row("scheme and policy", {"quantize", kModel, "--scheme", "int4", "--policy", "p"}, 2, "exactly one");
-        row("unknown format", {"quantize", kModel, "--scheme", "int9"}, 2, "int9");
-        row("contradiction", {"quantize", kModel, "--scheme", "nf4,asym"}, 2, "nf4");
-        row("missing policy", {"quantize", kModel, "--policy", "/nowhere/p.json"}, 2, "/nowhere/p.json");
-        row("out without as", {"quantize", kModel, "--scheme", "int4", "--out", "x"}, 2, "--as");
-        row("unknown export", {"quantize", kModel, "--scheme", "int4", "--out", "x", "--as", "pickle"}, 2, "pickle");
-        row("plan without as", {"plan", kModel, "--scheme", "int4"}, 2, "--as");
-        row("fallback refused", {"plan", kModel, "--scheme", "int4", "--as", "gguf", "--no-fallback"}, 2, "GGUF has no such type");
-        row("version for another format", {"quantize", kModel, "--scheme", "q4_0", "--out", "x", "--as", "gguf", "--gptq-v2"}, 2,
+        row("unknown option", {"inspect", kLoupe, "--jsno"}, 2, "jsno");
+        row("two models", {"inspect", kLoupe, kLoupe}, 2, "unexpected");
+        row("bins of no number", {"stats", kLoupe, "--bins", "many"}, 2, "--bins");
+        row("zero bins", {"stats", kLoupe, "--bins", "0"}, 2, "--bins");
+        row("broken expression", {"stats", kLoupe, "--tensor", "q("}, 2, "regular expression");
+        row("no match", {"stats", kLoupe, "--tensor", "no_such"}, 2, "no_such");
+        row("no scheme", {"quantize", kLoupe}, 2, "--scheme");
+        row("scheme and policy", {"quantize", kLoupe, "--scheme", "int4", "--policy", "p"}, 2, "exactly one");
+        row("unknown format", {"quantize", kLoupe, "--scheme", "int9"}, 2, "int9");
+        row("contradiction", {"quantize", kLoupe, "--scheme", "nf4,asym"}, 2, "nf4");
+        row("missing policy", {"quantize", kLoupe, "--policy", "/nowhere/p.json"}, 2, "/nowhere/p.json");
+        row("out without as", {"quantize", kLoupe, "--scheme", "int4", "--out", "x"}, 2, "--as");
+        row("unknown export", {"quantize", kLoupe, "--scheme", "int4", "--out", "x", "--as", "pickle"}, 2, "pickle");
+        row("plan without as", {"plan", kLoupe, "--scheme", "int4"}, 2, "--as");
+        row("fallback refused", {"plan", kLoupe, "--scheme", "int4", "--as", "gguf", "--no-fallback"}, 2, "GGUF has no such type");
+        row("version for another format", {"quantize", kLoupe, "--scheme", "q4_0", "--out", "x", "--as", "gguf", "--gptq-v2"}, 2,
             "--gptq-v2: only gptq has versions");
-        row("shards of a file", {"plan", kModel, "--scheme", "int4", "--as", "codes", "--shard-size", "1GB"}, 2, "--shard-size");
-        row("parts of a file", {"quantize", kModel, "--scheme", "int4", "--out", "x", "--as", "dequantized", "--part", "1/2"}, 2,
+        row("shards of a file", {"plan", kLoupe, "--scheme", "int4", "--as", "codes", "--shard-size", "1GB"}, 2, "--shard-size");
+        row("parts of a file", {"quantize", kLoupe, "--scheme", "int4", "--out", "x", "--as", "dequantized", "--part", "1/2"}, 2,
             "--part: dequantized is one file");
-        row("replacing a file", {"quantize", kModel, "--scheme", "int4", "--out", "x", "--as", "codes", "--replace"}, 2, "--replace");
-        row("replacing by parts", {"quantize", kModel, "--scheme", "int4", "--out", "x", "--as", "gptq", "--part", "1/2", "--replace"},
+        row("replacing a file", {"quantize", kLoupe, "--scheme", "int4", "--out", "x", "--as", "codes", "--replace"}, 2, "--replace");
+        row("replacing by parts", {"quantize", kLoupe, "--scheme", "int4", "--out", "x", "--as", "gptq", "--part", "1/2", "--replace"},
             2, "--replace");
-        row("parts of nothing", {"quantize", kModel, "--scheme", "int4", "--part", "1/2"}, 2, "--as is missing");
-        row("nothing to refuse", {"quantize", kModel, "--scheme", "int4", "--no-fallback"}, 2, "--as is missing");
-        row("plan without a calibration", {"plan", kModel, "--scheme", "q4_k,imatrix", "--as", "gguf"}, 2, "calibration");
-        row("fallback refused before writing", {"quantize", kModel, "--scheme", "nf4", "--device", "cpu", "--out", "/proc/nowhere/x.gguf",
+        row("parts of nothing", {"quantize", kLoupe, "--scheme", "int4", "--part", "1/2"}, 2, "--as is missing");
+        row("nothing to refuse", {"quantize", kLoupe, "--scheme", "int4", "--no-fallback"}, 2, "--as is missing");
+        row("plan without a calibration", {"plan", kLoupe, "--scheme", "q4_k,imatrix", "--as", "gguf"}, 2, "calibration");
+        row("fallback refused before writing", {"quantize", kLoupe, "--scheme", "nf4", "--device", "cpu", "--out", "/proc/nowhere/x.gguf",
                                                 "--as", "gguf", "--no-fallback"}, 2, "GGUF has no such type");
-        row("unknown device", {"quantize", kModel, "--scheme", "int4", "--device", "opencl:7:7"}, 4, "opencl:7:7");
-        row("folder that cannot be written", {"quantize", kModel, "--scheme", "int4", "--device", "cpu", "--tensor", "layers.0.self_attn.q",
+        row("unknown device", {"quantize", kLoupe, "--scheme", "int4", "--device", "opencl:7:7"}, 4, "opencl:7:7");
+        row("folder that cannot be written", {"quantize", kLoupe, "--scheme", "int4", "--device", "cpu", "--tensor", "layers.0.self_attn.q",
                                               "--out", "/proc/nowhere/x.safetensors", "--as", "codes"}, 3, "/proc/nowhere");
     }
     void errorsAreOneLineAndHaveTheirCode()
@@ -285,7 +261,7 @@ private Q_SLOTS:
         QFETCH(QStringList, arguments);
         QFETCH(int, code);
         QFETCH(QString, part);
-        const Run result = run(arguments);
+        const CliRun result = runCli(arguments);
         QVERIFY2(result.code == code, (std::to_string(result.code) + ": " + result.err).c_str());
         QVERIFY2(QString::fromStdString(result.err).contains(part), result.err.c_str());
         QCOMPARE(std::count(result.err.begin(), result.err.end(), '\n'), std::ptrdiff_t(1));
@@ -315,16 +291,16 @@ private Q_SLOTS:
     {
         QTemporaryDir folder;
         const QString source = folder.filePath("model.safetensors");
-        QVERIFY(QFile::copy(kModel + "/model.safetensors", source));
+        QVERIFY(QFile::copy(kLoupe + "/model.safetensors", source));
         const QString link = folder.filePath("link.safetensors");
         QVERIFY(QFile::link(source, link));
         for (const QString& target : {source, link}) {
-            const Run result = run({"quantize", source, "--scheme", "int8", "--device", "cpu", "--tensor", "q_proj", "--out", target,
+            const CliRun result = runCli({"quantize", source, "--scheme", "int8", "--device", "cpu", "--tensor", "q_proj", "--out", target,
                                     "--as", "dequantized"});
             QCOMPARE(result.code, 3);
             QVERIFY2(result.err.find("being read") != std::string::npos, result.err.c_str());
         }
-        QFile original(kModel + "/model.safetensors"), copy(source);
+        QFile original(kLoupe + "/model.safetensors"), copy(source);
         QVERIFY(original.open(QIODevice::ReadOnly) && copy.open(QIODevice::ReadOnly));
         QVERIFY(original.readAll() == copy.readAll());
     }
@@ -332,12 +308,12 @@ private Q_SLOTS:
     void theDemoDoesTheWholeJob()
     {
         QTemporaryDir folder;
-        const Run result = run({"demo", "--out", folder.filePath("demo"), "--device", "cpu"});
+        const CliRun result = runCli({"demo", "--out", folder.filePath("demo"), "--device", "cpu"});
         QVERIFY2(result.code == 0, result.err.c_str());
         for (const char* file : {"layers.svg", "weights-int4.svg", "weights-nf4.svg", "clip-sweep.svg", "formats.svg",
                                  "policy.json", "metrics.csv", "metrics.json", "codes.safetensors", "dequantized.safetensors"})
             QVERIFY2(QFile(folder.filePath("demo/") + file).size() > 100, file);
-        QCOMPARE(run({"quantize", kModel, "--policy", folder.filePath("demo/policy.json"), "--device", "cpu"}).code, 0);
+        QCOMPARE(runCli({"quantize", kLoupe, "--policy", folder.filePath("demo/policy.json"), "--device", "cpu"}).code, 0);
     }
 };
 

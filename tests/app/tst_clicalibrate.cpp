@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The calibrate verb, run in this process: JSON, tables, files of both kinds, exit codes, one-line errors.
-#include "app/cli/commandline.h"
 #include "core/calibration/calibration.h"
+#include "support/clirun.h"
 
 #include <nlohmann/json.hpp>
 
@@ -11,30 +11,15 @@
 #include <QTemporaryDir>
 #include <QTest>
 
-#include <sstream>
-
 using namespace ql;
+using namespace ql::test;
 using nlohmann::json;
 
 namespace {
 
-struct Run {
-    int code = 0;
-    std::string out, err;
-};
-
-const QString kModel = QStringLiteral(QL_RESOURCES "/models/loupe-3m");
-const QString kOutliers = QStringLiteral(QL_RESOURCES "/models/loupe-3m-outliers");
-
-Run calibrate(const QStringList& arguments, const QString& model = kModel, std::stop_token stop = {}, bool progress = false)
+CliRun calibrate(const QStringList& arguments, const QString& model = kLoupe, std::stop_token stop = {}, bool progress = false)
 {
-    std::ostringstream out, err;
-    cli::Context context{out, err, progress, stop, {}};
-    Run result;
-    result.code = cli::runCommandLine(QStringList{"calibrate", model} + arguments, context);
-    result.out = out.str();
-    result.err = err.str();
-    return result;
+    return runCli(QStringList{"calibrate", model} + arguments, {}, stop, progress);
 }
 
 const QStringList kShort{"--length", "32", "--count", "3"};
@@ -49,7 +34,7 @@ private Q_SLOTS:
     {
         const QTemporaryDir folder;
         const QString target = folder.filePath("c.safetensors");
-        const Run result = calibrate(kShort + QStringList{"--json", "--out", target});
+        const CliRun result = calibrate(kShort + QStringList{"--json", "--out", target});
         QVERIFY2(result.code == 0, result.err.c_str());
         const json document = json::parse(result.out);
         QCOMPARE(document.at("source").at("tokens").get<int>(), 96);
@@ -62,7 +47,7 @@ private Q_SLOTS:
                      std::max(-input.at("min").get<double>(), input.at("max").get<double>()));
             QVERIFY(input.at("gram").get<bool>());
         }
-        const auto model = Model::open(kModel.toStdString()).value();
+        const auto model = Model::open(kLoupe.toStdString()).value();
         const auto saved = Calibration::load(target.toStdString(), model.get());
         QVERIFY2(saved.ok(), saved.ok() ? "" : saved.error().text().c_str());
         QCOMPARE((*saved)->inputs().size(), size_t(17));
@@ -70,7 +55,7 @@ private Q_SLOTS:
 
     void outliersAreNamedInTheTable()
     {
-        const Run result = calibrate(kShort, kOutliers);
+        const CliRun result = calibrate(kShort, kLoupeOutliers);
         QVERIFY2(result.code == 0, result.err.c_str());
         QVERIFY(result.out.find("96 tokens in 3 sequences") != std::string::npos);
         QVERIFY(result.out.find("model.layers.0.self_attn.q_proj.weight and 2 more") != std::string::npos);
@@ -81,10 +66,10 @@ private Q_SLOTS:
     {
         const QTemporaryDir folder;
         const QString matrix = folder.filePath("m.gguf");
-        const Run first = calibrate(kShort + QStringList{"--json", "--out", matrix});
+        const CliRun first = calibrate(kShort + QStringList{"--json", "--out", matrix});
         QVERIFY2(first.code == 0, first.err.c_str());
         const QString target = folder.filePath("c.safetensors");
-        const Run second = calibrate({"--import", matrix, "--json", "--out", target});
+        const CliRun second = calibrate({"--import", matrix, "--json", "--out", target});
         QVERIFY2(second.code == 0, second.err.c_str());
         const json before = json::parse(first.out).at("inputs");
         const json after = json::parse(second.out).at("inputs");
@@ -109,7 +94,7 @@ private Q_SLOTS:
 
     void progressTellsTokens()
     {
-        const Run result = calibrate({"--length", "256", "--count", "8"}, kModel, {}, true);
+        const CliRun result = calibrate({"--length", "256", "--count", "8"}, kLoupe, {}, true);
         QCOMPARE(result.code, 0);
         QVERIFY2(result.err.find("tokens/s") != std::string::npos, result.err.c_str());
     }
@@ -119,7 +104,7 @@ private Q_SLOTS:
         const QTemporaryDir folder;
         std::stop_source stop;
         stop.request_stop();
-        const Run result = calibrate(kShort + QStringList{"--out", folder.filePath("c.safetensors")}, kModel, stop.get_token());
+        const CliRun result = calibrate(kShort + QStringList{"--out", folder.filePath("c.safetensors")}, kLoupe, stop.get_token());
         QCOMPARE(result.code, 1);
         QCOMPARE(result.err, std::string("quantloupe-cli: cancelled\n"));
         QVERIFY(QDir(folder.path()).entryList(QDir::AllEntries | QDir::Hidden | QDir::NoDotAndDotDot).isEmpty());
@@ -141,16 +126,16 @@ private Q_SLOTS:
         row("negative count", {"--count", "-1"}, 2, "--count");
         row("target of another kind", {"--out", "c.json"}, 2, ".safetensors");
         row("folder that is not there", {"--out", "/proc/nowhere/c.safetensors"}, 3, "/proc/nowhere");
-        row("the model itself", {"--out", kModel + "/model.safetensors"}, 3, "model.safetensors");
-        row("an imported model", {"--import", kModel + "/model.safetensors"}, 2, "weights, not activations");
-        row("no activations", {"--import", kModel + "/config.json"}, 2, "config.json");
+        row("the model itself", {"--out", kLoupe + "/model.safetensors"}, 3, "model.safetensors");
+        row("an imported model", {"--import", kLoupe + "/model.safetensors"}, 2, "weights, not activations");
+        row("no activations", {"--import", kLoupe + "/config.json"}, 2, "config.json");
     }
     void errorsAreOneLineAndHaveTheirCode()
     {
         QFETCH(QStringList, arguments);
         QFETCH(int, code);
         QFETCH(QString, part);
-        const Run result = calibrate(arguments);
+        const CliRun result = calibrate(arguments);
         QVERIFY2(result.code == code, (std::to_string(result.code) + ": " + result.err).c_str());
         QVERIFY2(QString::fromStdString(result.err).contains(part), result.err.c_str());
         QCOMPARE(std::count(result.err.begin(), result.err.end(), '\n'), std::ptrdiff_t(1));
@@ -162,7 +147,7 @@ private Q_SLOTS:
         const QTemporaryDir folder;
         const QString target = folder.filePath("c.safetensors");
         QCOMPARE(calibrate(kShort + QStringList{"--out", target}).code, 0);
-        const Run result = calibrate({"--import", target}, kOutliers);
+        const CliRun result = calibrate({"--import", target}, kLoupeOutliers);
         QCOMPARE(result.code, 2);
         QVERIFY2(result.err.find("another model") != std::string::npos, result.err.c_str());
     }

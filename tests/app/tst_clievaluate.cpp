@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The evaluate verb, run in this process: JSON keys, tables, exit codes, one-line errors.
-#include "app/cli/commandline.h"
+#include "support/clirun.h"
 
 #include <nlohmann/json.hpp>
 
@@ -9,31 +9,16 @@
 #include <QTemporaryDir>
 #include <QTest>
 
-#include <sstream>
-
 using namespace ql;
+using namespace ql::test;
 using nlohmann::json;
 
 namespace {
 
-struct Run {
-    int code = 0;
-    std::string out, err;
-};
-
-const QString kModel = QStringLiteral(QL_RESOURCES "/models/loupe-3m");
-
 /// On the first two sequences of 48 tokens.
-Run evaluateWith(const QStringList& arguments, const QString& model = kModel)
+CliRun evaluateWith(const QStringList& arguments, const QString& model = kLoupe)
 {
-    std::ostringstream out, err;
-    cli::Context context{out, err, false, {}, {}};
-    Run result;
-    result.code = cli::runCommandLine(
-        QStringList{"evaluate", model, "--device", "cpu", "--context", "48", "--count", "2"} + arguments, context);
-    result.out = out.str();
-    result.err = err.str();
-    return result;
+    return runCli(QStringList{"evaluate", model, "--device", "cpu", "--context", "48", "--count", "2"} + arguments);
 }
 
 } // namespace
@@ -44,7 +29,7 @@ class TestCliEvaluate : public QObject
 private Q_SLOTS:
     void theModelAsItIs()
     {
-        const Run result = evaluateWith({"--json"});
+        const CliRun result = evaluateWith({"--json"});
         QVERIFY2(result.code == 0, result.err.c_str());
         const json document = json::parse(result.out);
         for (const char* key : {"tokens", "perplexity", "perplexity_se", "kl_mean", "kl_se", "kl_p99", "top1_agreement", "layers"})
@@ -61,7 +46,7 @@ private Q_SLOTS:
     {
         const QStringList arguments{"--scheme", "int4,group=64", "--activations", "int8,token", "--kv",
                                     "int8,segment=8", "--attribution"};
-        const Run result = evaluateWith(arguments + QStringList{"--json"});
+        const CliRun result = evaluateWith(arguments + QStringList{"--json"});
         QVERIFY2(result.code == 0, result.err.c_str());
         const json document = json::parse(result.out);
         QVERIFY(document.at("kl_mean").get<double>() > 0);
@@ -78,7 +63,7 @@ private Q_SLOTS:
         QCOMPARE(document.at("kv").at(0).at("position_rel_error").size(), size_t(48));
         QVERIFY(document.at("positions").size() > 1);
 
-        const Run text = evaluateWith(arguments);
+        const CliRun text = evaluateWith(arguments);
         QVERIFY2(text.code == 0, text.err.c_str());
         for (const char* part : {"perplexity", "KL", "same top", "KV cache", "self-check 0", "model.layers.3.mlp.down_proj.weight"})
             QVERIFY2(text.out.find(part) != std::string::npos, part);
@@ -92,7 +77,7 @@ private Q_SLOTS:
         file.write(R"({"quantloupe_policy": 1, "name": "caches", "default": "f16",
                        "kv_cache": {"default": "int4,segment=8", "layers": {"0": "keep"}}})");
         file.close();
-        const Run result = evaluateWith({"--policy", file.fileName(), "--json"});
+        const CliRun result = evaluateWith({"--policy", file.fileName(), "--json"});
         QVERIFY2(result.code == 0, result.err.c_str());
         const json document = json::parse(result.out);
         QCOMPARE(document.at("policy").get<std::string>(), std::string("caches"));
@@ -118,7 +103,7 @@ private Q_SLOTS:
     {
         QFETCH(QStringList, arguments);
         QFETCH(QString, expected);
-        const Run result = evaluateWith(arguments);
+        const CliRun result = evaluateWith(arguments);
         QCOMPARE(result.code, 2);
         QVERIFY2(result.err.find(expected.toStdString()) != std::string::npos, result.err.c_str());
         QCOMPARE(std::count(result.err.begin(), result.err.end(), '\n'), std::ptrdiff_t(1));
@@ -127,12 +112,12 @@ private Q_SLOTS:
 
     void modelsThatCannotRunSaySo()
     {
-        const Run result = evaluateWith({}, QStringLiteral(QL_RESOURCES "/models/loupe-3m/model.safetensors"));
+        const CliRun result = evaluateWith({}, QStringLiteral(QL_RESOURCES "/models/loupe-3m/model.safetensors"));
         // The file alone still has its config.json beside it; a lone copy does not.
         QCOMPARE(result.code, 0);
         QTemporaryDir folder;
-        QVERIFY(QFile::copy(kModel + "/model.safetensors", folder.filePath("lone.safetensors")));
-        const Run lone = evaluateWith({}, folder.filePath("lone.safetensors"));
+        QVERIFY(QFile::copy(kLoupe + "/model.safetensors", folder.filePath("lone.safetensors")));
+        const CliRun lone = evaluateWith({}, folder.filePath("lone.safetensors"));
         QCOMPARE(lone.code, 2);
         QCOMPARE(std::count(lone.err.begin(), lone.err.end(), '\n'), std::ptrdiff_t(1));
     }

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Output errors and clipping by them on the command line.
-#include "app/cli/commandline.h"
 #include "core/policy/policy.h"
+#include "support/clirun.h"
 #include "support/samplecalibration.h"
 
 #include <nlohmann/json.hpp>
@@ -11,32 +11,9 @@
 #include <QTemporaryDir>
 #include <QTest>
 
-#include <sstream>
-
 using namespace ql;
+using namespace ql::test;
 using nlohmann::json;
-
-namespace {
-
-struct Run {
-    int code = 0;
-    std::string out, err;
-};
-
-Run run(const QStringList& arguments)
-{
-    std::ostringstream out, err;
-    cli::Context context{out, err, false, {}, {}};
-    Run result;
-    result.code = cli::runCommandLine(arguments, context);
-    result.out = out.str();
-    result.err = err.str();
-    return result;
-}
-
-const QString kModel = QStringLiteral(QL_RESOURCES "/models/loupe-3m");
-
-} // namespace
 
 class TestCliOutput : public QObject
 {
@@ -47,7 +24,7 @@ class TestCliOutput : public QObject
 
     QStringList quantize(const QString& scheme, const QStringList& more = {})
     {
-        return QStringList{"quantize", kModel, "--scheme", scheme,
+        return QStringList{"quantize", kLoupe, "--scheme", scheme,
                            "--device", "cpu",  "--tensor", "layers\\.0\\.mlp\\.(up|down)_proj"} +
                more;
     }
@@ -55,13 +32,13 @@ class TestCliOutput : public QObject
 private Q_SLOTS:
     void initTestCase()
     {
-        const auto model = Model::open(kModel.toStdString()).value();
+        const auto model = Model::open(kLoupe.toStdString()).value();
         QVERIFY(test::sampleCalibration(*model)->save(m_calibration.toStdString()).ok());
     }
 
     void outputErrorsHaveTheirColumns()
     {
-        const Run result = run(quantize("int4,group=64", {"--calibration", m_calibration, "--json"}));
+        const CliRun result = runCli(quantize("int4,group=64", {"--calibration", m_calibration, "--json"}));
         QVERIFY2(result.code == 0, result.err.c_str());
         const json measured = json::parse(result.out).at("tensors");
         for (const json& tensor : measured) {
@@ -70,20 +47,20 @@ private Q_SLOTS:
             QVERIFY(std::abs(tensor.at("output_sqnr_db").get<double>() + 20 * std::log10(error)) < 1e-6);
             QCOMPARE(tensor.at("basis").get<std::string>(), std::string("gram"));
         }
-        const Run text = run(quantize("int4,group=64", {"--calibration", m_calibration}));
+        const CliRun text = runCli(quantize("int4,group=64", {"--calibration", m_calibration}));
         QVERIFY(text.out.find("output dB") != std::string::npos && text.out.find("gram") != std::string::npos);
-        const Run without = run(quantize("int4,group=64", {"--json"}));
+        const CliRun without = runCli(quantize("int4,group=64", {"--json"}));
         QVERIFY(!json::parse(without.out).at("tensors").at(0).contains("output_rel_error"));
     }
 
     void clippingByOutputErrorIsDecidedAndBetter()
     {
         const QString csv = m_folder.filePath("figures.csv");
-        const Run result =
-            run(quantize("int3,group=64,clip=output", {"--calibration", m_calibration, "--json", "--csv", csv}));
+        const CliRun result =
+            runCli(quantize("int3,group=64,clip=output", {"--calibration", m_calibration, "--json", "--csv", csv}));
         QVERIFY2(result.code == 0, result.err.c_str());
         const json plain =
-            json::parse(run(quantize("int3,group=64", {"--calibration", m_calibration, "--json"})).out).at("tensors");
+            json::parse(runCli(quantize("int3,group=64", {"--calibration", m_calibration, "--json"})).out).at("tensors");
         const json clipped = json::parse(result.out).at("tensors");
         QCOMPARE(clipped.size(), size_t(2));
         for (size_t i = 0; i < clipped.size(); ++i) {
@@ -100,10 +77,10 @@ private Q_SLOTS:
     void exportsAreClippedAsWell()
     {
         const QString target = m_folder.filePath("out.safetensors");
-        const Run result = run(quantize("int3,group=64,clip=output",
+        const CliRun result = runCli(quantize("int3,group=64,clip=output",
                                         {"--calibration", m_calibration, "--out", target, "--as", "dequantized"}));
         QVERIFY2(result.code == 0, result.err.c_str());
-        QCOMPARE(run({"inspect", target}).code, 0);
+        QCOMPARE(runCli({"inspect", target}).code, 0);
     }
 
     void aPlanWithACalibrationKnowsWhatIsWeighed()
@@ -143,7 +120,7 @@ private Q_SLOTS:
             const QString path = m_folder.filePath("policy.json");
             if (!policy.save(path.toStdString()).ok())
                 return -1.0;
-            const Run result = run({"quantize", kModel, "--policy", path, "--calibration", m_calibration, "--device",
+            const CliRun result = runCli({"quantize", kLoupe, "--policy", path, "--calibration", m_calibration, "--device",
                                     "cpu", "--tensor", "layers\\.1\\.self_attn\\.q_proj", "--json"});
             return json::parse(result.out).at("tensors").at(0).at("output_rel_error").get<double>();
         };
@@ -155,13 +132,13 @@ private Q_SLOTS:
 
     void evaluationDecidesItToo()
     {
-        const QStringList arguments{"evaluate",  kModel, "--scheme", "int3,group=64,clip=output",
+        const QStringList arguments{"evaluate",  kLoupe, "--scheme", "int3,group=64,clip=output",
                                     "--device",  "cpu",  "--count",  "1",
                                     "--context", "24",   "--json"};
-        const Run result = run(arguments + QStringList{"--calibration", m_calibration});
+        const CliRun result = runCli(arguments + QStringList{"--calibration", m_calibration});
         QVERIFY2(result.code == 0, result.err.c_str());
         QVERIFY(json::parse(result.out).at("kl_mean").get<double>() > 0);
-        const Run without = run(arguments);
+        const CliRun without = runCli(arguments);
         QCOMPARE(without.code, 2);
         QVERIFY2(without.err.find("calibrat") != std::string::npos, without.err.c_str());
     }
@@ -174,13 +151,13 @@ private Q_SLOTS:
         QTest::newRow("no such file") << quantize("int4", {"--calibration", "/nowhere/c.safetensors"})
                                       << "/nowhere/c.safetensors";
         QTest::newRow("not a calibration")
-            << quantize("int4", {"--calibration", kModel + "/config.json"}) << "config.json";
+            << quantize("int4", {"--calibration", kLoupe + "/config.json"}) << "config.json";
     }
     void withoutACalibrationItIsAnError()
     {
         QFETCH(QStringList, arguments);
         QFETCH(QString, part);
-        const Run result = run(arguments);
+        const CliRun result = runCli(arguments);
         QCOMPARE(result.code, 2);
         QVERIFY2(QString::fromStdString(result.err).contains(part), result.err.c_str());
         QCOMPARE(std::count(result.err.begin(), result.err.end(), '\n'), std::ptrdiff_t(1));

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The policy verb, run in this process: converting, checking, comparing; notes, exit codes, one-line errors.
-#include "app/cli/commandline.h"
+#include "support/clirun.h"
 
 #include <nlohmann/json.hpp>
 
@@ -10,30 +10,16 @@
 #include <QTest>
 
 #include <algorithm>
-#include <sstream>
 
 using namespace ql;
+using namespace ql::test;
 using nlohmann::json;
 
 namespace {
 
-struct Run {
-    int code = 0;
-    std::string out, err;
-};
-
-const QString kModel = QStringLiteral(QL_RESOURCES "/models/loupe-3m");
-
-Run run(const QStringList& arguments, const std::string& input = {})
+CliRun run(const QStringList& arguments, const std::string& input = {})
 {
-    std::ostringstream out, err;
-    std::istringstream in(input);
-    cli::Context context{out, err, false, {}, {}, &in};
-    Run result;
-    result.code = cli::runCommandLine(QStringList{"policy"} + arguments, context);
-    result.out = out.str();
-    result.err = err.str();
-    return result;
+    return runCli(QStringList{"policy"} + arguments, input);
 }
 
 } // namespace
@@ -55,7 +41,7 @@ private Q_SLOTS:
     {
         const QString policy = write("p.json", R"({"quantloupe_policy": 1, "default": "int4,range=full,clip=mse",
             "rules": [{"match": "v_proj", "scheme": "nf4"}]})");
-        const Run result = run({"convert", policy, "--to", "gptqmodel", "--model", kModel});
+        const CliRun result = run({"convert", policy, "--to", "gptqmodel", "--model", kLoupe});
         QVERIFY2(result.code == 0, result.err.c_str());
         QCOMPARE(json::parse(result.out).at("bits").get<int>(), 4);
         QVERIFY2(result.err.find("note: lost: model.layers.0.self_attn.v_proj.weight") != std::string::npos, result.err.c_str());
@@ -66,12 +52,12 @@ private Q_SLOTS:
     {
         const QString policy = write("s.json", R"({"quantloupe_policy": 1, "default": "int4,clip=mse"})");
         const QString out = m_folder.filePath("strict.json");
-        const Run result = run({"convert", policy, "--to", "gptqmodel", "--model", kModel, "--out", out, "--strict"});
+        const CliRun result = run({"convert", policy, "--to", "gptqmodel", "--model", kLoupe, "--out", out, "--strict"});
         QCOMPARE(result.code, 2);
         QVERIFY(result.err.find("cannot say") != std::string::npos);
         QVERIFY(!QFile::exists(out));
         const QString whole = write("w.json", R"({"quantloupe_policy": 1, "default": "int4,range=full"})");
-        QCOMPARE(run({"convert", whole, "--to", "gptqmodel", "--model", kModel, "--out", out, "--strict"}).code, 0);
+        QCOMPARE(run({"convert", whole, "--to", "gptqmodel", "--model", kLoupe, "--out", out, "--strict"}).code, 0);
         QVERIFY(QFile::exists(out));
     }
 
@@ -116,7 +102,7 @@ private Q_SLOTS:
     {
         QFETCH(QByteArray, text);
         QFETCH(QByteArray, scheme);
-        const Run result = run({"convert", "-", "--to", "quantloupe"}, text.toStdString());
+        const CliRun result = run({"convert", "-", "--to", "quantloupe"}, text.toStdString());
         QVERIFY2(result.code == 0, result.err.c_str());
         QCOMPARE(json::parse(result.out).at("quantloupe_policy").get<int>(), 1);
         QVERIFY2(result.out.find(scheme.toStdString()) != std::string::npos, result.out.c_str());
@@ -126,12 +112,12 @@ private Q_SLOTS:
     {
         const QString policy = write("v.json", R"({"quantloupe_policy": 1, "default": "int4", "rules": [
             {"match": "proj", "scheme": "int8"}, {"match": "v_proj", "scheme": "nf4"}, {"match": "nowhere", "scheme": "nf4"}]})");
-        const Run result = run({"validate", policy, "--model", kModel, "--json"});
+        const CliRun result = run({"validate", policy, "--model", kLoupe, "--json"});
         const json findings = json::parse(result.out).at("findings");
         QVERIFY(findings.size() >= 2);
         QVERIFY(result.out.find("rule 3") != std::string::npos);
-        QCOMPARE(run({"validate", write("ok.json", R"({"quantloupe_policy": 1, "default": "int4"})"), "--model", kModel}).code, 0);
-        const Run bad = run({"validate", write("bad.json", "{\"bits\": 4,\n\"dynamic\": {\"+:a(\": {}}}"), "--model", kModel});
+        QCOMPARE(run({"validate", write("ok.json", R"({"quantloupe_policy": 1, "default": "int4"})"), "--model", kLoupe}).code, 0);
+        const CliRun bad = run({"validate", write("bad.json", "{\"bits\": 4,\n\"dynamic\": {\"+:a(\": {}}}"), "--model", kLoupe});
         QCOMPARE(bad.code, 2);
         QVERIFY2(bad.err.find("bad.json: line 2: bad regular expression") != std::string::npos, bad.err.c_str());
     }
@@ -141,11 +127,11 @@ private Q_SLOTS:
         const QString before = write("a.json", R"({"quantloupe_policy": 1, "default": "nf4"})");
         const QString after = write("b.json", R"({"load_in_4bit": true, "bnb_4bit_quant_type": "nf4",
             "llm_int8_skip_modules": ["lm_head", "up_proj"]})");
-        const Run result = run({"diff", before, after, "--model", kModel});
+        const CliRun result = run({"diff", before, after, "--model", kLoupe});
         QVERIFY2(result.code == 0, result.err.c_str());
         QVERIFY(result.out.find("mlp.up_proj") != std::string::npos);
         QVERIFY(result.out.find("v_proj") == std::string::npos);
-        const json document = json::parse(run({"diff", before, kModel, "--model", kModel, "--json"}).out);
+        const json document = json::parse(run({"diff", before, kLoupe, "--model", kLoupe, "--json"}).out);
         QVERIFY(document.is_object() && !document.empty());
     }
 
@@ -176,7 +162,7 @@ private Q_SLOTS:
     {
         const json listed = json::parse(run({"list", "--json"}).out).at("dialects");
         QCOMPARE(listed.size(), size_t(12));
-        const Run text = run({"list"});
+        const CliRun text = run({"list"});
         for (const json& dialect : listed)
             QVERIFY(text.out.find(dialect.at("id").get<std::string>()) != std::string::npos);
     }
@@ -192,9 +178,9 @@ private Q_SLOTS:
         QTest::newRow("unknown dialect") << QStringList{"convert", policy, "--to", "klingon"} << QByteArray("unknown dialect");
         QTest::newRow("no model") << QStringList{"convert", policy, "--to", "mlx"} << QByteArray("--model is missing");
         QTest::newRow("no file") << QStringList{"convert", "/nowhere.json", "--to", "quantloupe"} << QByteArray("/nowhere.json");
-        QTest::newRow("not that dialect") << QStringList{"convert", policy, "--from", "mlx", "--to", "quantloupe", "--model", kModel}
+        QTest::newRow("not that dialect") << QStringList{"convert", policy, "--from", "mlx", "--to", "quantloupe", "--model", kLoupe}
                                           << QByteArray("\"bits\" is missing");
-        QTest::newRow("not a recipe") << QStringList{"convert", kModel + "/config.json", "--to", "quantloupe"}
+        QTest::newRow("not a recipe") << QStringList{"convert", kLoupe + "/config.json", "--to", "quantloupe"}
                                       << QByteArray("name its dialect");
         QTest::newRow("validate without a model") << QStringList{"validate", policy} << QByteArray("--model is missing");
     }
@@ -202,7 +188,7 @@ private Q_SLOTS:
     {
         QFETCH(QStringList, arguments);
         QFETCH(QByteArray, part);
-        const Run result = run(arguments);
+        const CliRun result = run(arguments);
         QCOMPARE(result.code, 2);
         QVERIFY(result.out.empty());
         const auto isError = [](const std::string& line) { return line.find("warning:") == std::string::npos; };

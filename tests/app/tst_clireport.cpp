@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The verbs that compare and report, run in this process: tables, JSON keys, files, one-line errors.
-#include "app/cli/commandline.h"
+#include "support/clirun.h"
 
 #include <nlohmann/json.hpp>
 
@@ -9,31 +9,11 @@
 #include <QTemporaryDir>
 #include <QTest>
 
-#include <sstream>
-
 using namespace ql;
+using namespace ql::test;
 using nlohmann::json;
 
 namespace {
-
-struct Run {
-    int code = 0;
-    std::string out, err;
-};
-
-const QString kModel = QStringLiteral(QL_RESOURCES "/models/loupe-3m");
-const QString kOther = QStringLiteral(QL_RESOURCES "/models/loupe-3m-outliers");
-
-Run run(const QStringList& arguments)
-{
-    std::ostringstream out, err;
-    cli::Context context{out, err, false, {}, {}};
-    Run result;
-    result.code = cli::runCommandLine(arguments, context);
-    result.out = out.str();
-    result.err = err.str();
-    return result;
-}
 
 QByteArray contentOf(const QString& path)
 {
@@ -51,7 +31,7 @@ class TestCliReport : public QObject
 private Q_SLOTS:
     void diffSortsByRelativeErrorAndSucceedsWhereModelsDiffer()
     {
-        const Run result = run({"diff", kModel, kOther});
+        const CliRun result = runCli({"diff", kLoupe, kLoupeOutliers});
         QCOMPARE(result.code, 0);
         QVERIFY(result.err.empty());
         const QStringList lines = QString::fromStdString(result.out).split('\n');
@@ -62,7 +42,7 @@ private Q_SLOTS:
 
     void diffOfAModelWithItselfFindsNothing()
     {
-        const json document = json::parse(run({"diff", kModel, kModel, "--json"}).out);
+        const json document = json::parse(runCli({"diff", kLoupe, kLoupe, "--json"}).out);
         QVERIFY(document.at("total").at("compared") == document.at("total").at("equal"));
         QCOMPARE(document.at("total").at("rel_error").get<double>(), 0.0);
         QVERIFY(document.at("total").at("sqnr_db").is_null());
@@ -72,7 +52,7 @@ private Q_SLOTS:
     void diffLooksAtTheTensorsAskedFor()
     {
         const QString csv = m_folder.filePath("diff.csv");
-        const json document = json::parse(run({"diff", kModel, kOther, "--tensor", "q_proj", "--csv", csv, "--json"}).out);
+        const json document = json::parse(runCli({"diff", kLoupe, kLoupeOutliers, "--tensor", "q_proj", "--csv", csv, "--json"}).out);
         QCOMPARE(document.at("tensors").size(), size_t(4));
         for (const json& tensor : document.at("tensors"))
             QVERIFY(tensor.at("rel_error").get<double>() > 0.1);
@@ -92,7 +72,7 @@ private Q_SLOTS:
         QFETCH(QString, name);
         QFETCH(QByteArray, begins);
         const QString path = m_folder.filePath(name);
-        const Run result = run({"report", kModel, "--scheme", "int4,group=64", "--device", "cpu", "--out", path});
+        const CliRun result = runCli({"report", kLoupe, "--scheme", "int4,group=64", "--device", "cpu", "--out", path});
         QVERIFY2(result.code == 0, result.err.c_str());
         const QByteArray content = contentOf(path);
         QVERIFY(content.startsWith(begins));
@@ -102,7 +82,7 @@ private Q_SLOTS:
     void aReportMayEvaluate()
     {
         const QString path = m_folder.filePath("evaluated.json");
-        const Run result = run({"report", kModel, "--scheme", "int8,channel", "--device", "cpu", "--evaluate", "--count", "2",
+        const CliRun result = runCli({"report", kLoupe, "--scheme", "int8,channel", "--device", "cpu", "--evaluate", "--count", "2",
                                 "--context", "32", "--out", path});
         QVERIFY2(result.code == 0, result.err.c_str());
         const json document = json::parse(contentOf(path).toStdString());
@@ -112,13 +92,13 @@ private Q_SLOTS:
 
     void aPlanTellsRoomAndTime()
     {
-        const Run result = run({"plan", kModel, "--scheme", "int4", "--as", "gguf", "--device", "cpu", "--out",
+        const CliRun result = runCli({"plan", kLoupe, "--scheme", "int4", "--as", "gguf", "--device", "cpu", "--out",
                                 m_folder.filePath("not/there/yet.gguf"), "--json"});
         QVERIFY2(result.code == 0, result.err.c_str());
         const json document = json::parse(result.out);
         QVERIFY(document.at("free_bytes").get<uint64_t>() > 0);
         QVERIFY(document.at("estimated_seconds").get<double>() > 0);
-        const Run text = run({"plan", kModel, "--scheme", "int4", "--as", "gguf", "--device", "cpu"});
+        const CliRun text = runCli({"plan", kLoupe, "--scheme", "int4", "--as", "gguf", "--device", "cpu"});
         QVERIFY(text.out.find("estimated from a sample") != std::string::npos);
         QVERIFY(text.out.find("fallbacks: 28 tensors") != std::string::npos);
     }
@@ -127,19 +107,19 @@ private Q_SLOTS:
     {
         QTest::addColumn<QStringList>("arguments");
         QTest::addColumn<QString>("says");
-        QTest::newRow("diff: one model") << QStringList{"diff", kModel} << "missing";
-        QTest::newRow("diff: no such file") << QStringList{"diff", kModel, "/nowhere"} << "/nowhere";
-        QTest::newRow("diff: no tensor") << QStringList{"diff", kModel, kOther, "--tensor", "zebra"} << "zebra";
-        QTest::newRow("report: nowhere") << QStringList{"report", kModel, "--scheme", "int4"} << "--out";
-        QTest::newRow("report: ending") << QStringList{"report", kModel, "--scheme", "int4", "--out", "r.pdf"} << "r.pdf";
-        QTest::newRow("report: no policy") << QStringList{"report", kModel, "--out", "r.html"} << "--policy";
-        QTest::newRow("diff: bad pattern") << QStringList{"diff", kModel, kOther, "--tensor", "("} << "regular expression";
+        QTest::newRow("diff: one model") << QStringList{"diff", kLoupe} << "missing";
+        QTest::newRow("diff: no such file") << QStringList{"diff", kLoupe, "/nowhere"} << "/nowhere";
+        QTest::newRow("diff: no tensor") << QStringList{"diff", kLoupe, kLoupeOutliers, "--tensor", "zebra"} << "zebra";
+        QTest::newRow("report: nowhere") << QStringList{"report", kLoupe, "--scheme", "int4"} << "--out";
+        QTest::newRow("report: ending") << QStringList{"report", kLoupe, "--scheme", "int4", "--out", "r.pdf"} << "r.pdf";
+        QTest::newRow("report: no policy") << QStringList{"report", kLoupe, "--out", "r.html"} << "--policy";
+        QTest::newRow("diff: bad pattern") << QStringList{"diff", kLoupe, kLoupeOutliers, "--tensor", "("} << "regular expression";
     }
     void mistakesGetOneLine()
     {
         QFETCH(QStringList, arguments);
         QFETCH(QString, says);
-        const Run result = run(arguments);
+        const CliRun result = runCli(arguments);
         QCOMPARE(result.code, 2);
         QVERIFY(result.out.empty());
         QCOMPARE(std::count(result.err.begin(), result.err.end(), '\n'), 1);

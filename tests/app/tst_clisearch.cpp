@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The search verb, run in this process: the policy it writes, JSON keys, tables, one-line errors.
-#include "app/cli/commandline.h"
+#include "support/clirun.h"
 
 #include <nlohmann/json.hpp>
 
@@ -11,35 +11,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <sstream>
 
 using namespace ql;
+using namespace ql::test;
 using nlohmann::json;
 
 namespace {
 
-struct Run {
-    int code = 0;
-    std::string out, err;
-};
-
-const QString kModel = QStringLiteral(QL_RESOURCES "/models/loupe-3m");
-
-Run run(const QStringList& arguments)
-{
-    std::ostringstream out, err;
-    cli::Context context{out, err, false, {}, {}};
-    Run result;
-    result.code = cli::runCommandLine(arguments, context);
-    result.out = out.str();
-    result.err = err.str();
-    return result;
-}
-
 /// With two candidates that are measured quickly.
-Run searchWith(const QStringList& arguments)
+CliRun searchWith(const QStringList& arguments)
 {
-    return run(QStringList{"search", kModel, "--device", "cpu", "--candidates", "int4;int8,group=64"} + arguments);
+    return runCli(QStringList{"search", kLoupe, "--device", "cpu", "--candidates", "int4;int8,group=64"} + arguments);
 }
 
 } // namespace
@@ -53,7 +35,7 @@ private Q_SLOTS:
     void thePolicyHasTheSizeThatWasFound()
     {
         const QString path = m_folder.filePath("found.json");
-        const Run result = searchWith({"--target-bpw", "7", "--front", "--out", path, "--json"});
+        const CliRun result = searchWith({"--target-bpw", "7", "--front", "--out", path, "--json"});
         QVERIFY2(result.code == 0, result.err.c_str());
         const json document = json::parse(result.out);
         for (const char* key : {"measure", "device", "target_bytes", "bytes", "bits_per_weight", "error", "bound", "exact",
@@ -72,7 +54,7 @@ private Q_SLOTS:
         QCOMPARE(bytes, document.at("bytes").get<uint64_t>());
         QVERIFY(std::abs(error - document.at("error").get<double>()) < 1e-12);
 
-        const Run quantized = run({"quantize", kModel, "--policy", path, "--device", "cpu", "--json"});
+        const CliRun quantized = runCli({"quantize", kLoupe, "--policy", path, "--device", "cpu", "--json"});
         QVERIFY2(quantized.code == 0, quantized.err.c_str());
         const json measured = json::parse(quantized.out);
         QCOMPARE(measured.at("total").at("bytes").get<uint64_t>(), bytes);
@@ -84,7 +66,7 @@ private Q_SLOTS:
 
     void explainsItsChoices()
     {
-        const Run result = searchWith({"--target-size", "2.9MB", "--share-groups", "--front"});
+        const CliRun result = searchWith({"--target-size", "2.9MB", "--share-groups", "--front"});
         QVERIFY2(result.code == 0, result.err.c_str());
         for (const char* part : {"{q_proj, k_proj, v_proj}", "% of the error", "kept as stored: 11 tensors", "Pareto front",
                                  "relative weight error", "of 2.90 MB", "the least there is", "most for its size"})
@@ -99,7 +81,7 @@ private Q_SLOTS:
         file.write(R"({"quantloupe_policy": 1, "name": "locks", "default": "int4", "tensors": {
             "model.layers.0.mlp.down_proj.weight": {"scheme": "nf4", "locked": true, "note": "so be it"}}})");
         file.close();
-        const Run result = searchWith({"--target-size", "4MB", "--policy", locks, "--out", out});
+        const CliRun result = searchWith({"--target-size", "4MB", "--policy", locks, "--out", out});
         QVERIFY2(result.code == 0, result.err.c_str());
         QFile written(out);
         QVERIFY(written.open(QIODevice::ReadOnly));
@@ -112,7 +94,7 @@ private Q_SLOTS:
 
     void divergencesOfTheModel()
     {
-        const Run result = searchWith({"--target-bpw", "7", "--measure", "kl", "--context", "24", "--count", "1", "--json"});
+        const CliRun result = searchWith({"--target-bpw", "7", "--measure", "kl", "--context", "24", "--count", "1", "--json"});
         QVERIFY2(result.code == 0, result.err.c_str());
         const json document = json::parse(result.out);
         QCOMPARE(document.at("measure").get<std::string>(), std::string("kl"));
@@ -125,7 +107,7 @@ private Q_SLOTS:
 
     void groupSizesAndClipsAreTried()
     {
-        const Run result = run({"search", kModel, "--device", "cpu", "--target-bpw", "8", "--candidates", "int4", "--groups",
+        const CliRun result = runCli({"search", kLoupe, "--device", "cpu", "--target-bpw", "8", "--candidates", "int4", "--groups",
                                 "64,128", "--clips", "minmax,ratio:0.9", "--json"});
         QVERIFY2(result.code == 0, result.err.c_str());
         QCOMPARE(json::parse(result.out).at("candidates").size(), size_t(4));
@@ -155,7 +137,7 @@ private Q_SLOTS:
     {
         QFETCH(QStringList, arguments);
         QFETCH(QByteArray, part);
-        const Run result = searchWith(arguments);
+        const CliRun result = searchWith(arguments);
         QCOMPARE(result.code, 2);
         QVERIFY2(result.err.find(part.toStdString()) != std::string::npos, result.err.c_str());
         QCOMPARE(std::count(result.err.begin(), result.err.end(), '\n'), std::ptrdiff_t(1));
@@ -164,7 +146,7 @@ private Q_SLOTS:
 
     void targetsThatCannotBeWritten()
     {
-        const Run result = searchWith({"--target-bpw", "7", "--out", m_folder.filePath("no/such/folder/p.json")});
+        const CliRun result = searchWith({"--target-bpw", "7", "--out", m_folder.filePath("no/such/folder/p.json")});
         QCOMPARE(result.code, 3);
         QVERIFY2(result.err.find("no/such/folder") != std::string::npos, result.err.c_str());
     }

@@ -2,12 +2,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Cost tables against other ways to the same figures; what may be chosen; from a budget to a policy.
 #include "core/calibration/outputerror.h"
-#include "core/compute/cpubackend.h"
 #include "core/quant/schemetable.h"
-#include "core/search/budgetsearch.h"
-#include "core/search/candidates.h"
 #include "support/samplecalibration.h"
-#include "support/testmodels.h"
+#include "support/searchfixture.h"
 
 #include <QTest>
 
@@ -15,24 +12,12 @@
 #include <cmath>
 
 using namespace ql;
+using namespace ql::test;
 
 namespace {
 
-const char* const kQ = "model.layers.0.self_attn.q_proj.weight";
 const char* const kK = "model.layers.0.self_attn.k_proj.weight";
-const char* const kV = "model.layers.0.self_attn.v_proj.weight";
 const char* const kDown = "model.layers.1.mlp.down_proj.weight";
-
-Scheme scheme(const char* text)
-{
-    return Scheme::parse(text).value();
-}
-
-template <class T>
-QByteArray text(const Result<T>& result)
-{
-    return result.ok() ? QByteArray("no error") : QByteArray::fromStdString(result.error().text());
-}
 
 double square(double x)
 {
@@ -41,47 +26,9 @@ double square(double x)
 
 } // namespace
 
-class TestBudgetSearch : public QObject
+class TestBudgetSearch : public QObject, private SearchFixture
 {
     Q_OBJECT
-    std::shared_ptr<const Model> m_model = test::runnableLlama();
-    std::shared_ptr<ThreadPool> m_pool = std::make_shared<ThreadPool>(2);
-    CpuBackend m_backend{m_pool};
-
-    SensitivityRequest request(const char* candidates = "int3,group=16;int4,group=16;int8,group=16") const
-    {
-        SensitivityRequest request;
-        request.model = m_model;
-        request.candidates = parseCandidates(candidates).value();
-        return request;
-    }
-
-    Result<Shared<CostTable>> measured(const SensitivityRequest& wanted) { return measureCosts(m_backend, wanted, *m_pool, {}); }
-
-    const CostTable::Row& row(const CostTable& table, const char* tensor) const
-    {
-        return table.rows[size_t(m_model->indexOf(tensor))];
-    }
-
-    Result<BudgetSearch> searchIn(const SensitivityRequest& wanted, bool share)
-    {
-        QL_TRY(Shared<CostTable> table, measured(wanted));
-        return BudgetSearch::create(m_model, wanted.policy, std::move(table), share);
-    }
-
-    EvaluationRequest evaluation() const
-    {
-        EvaluationRequest evaluation;
-        evaluation.network = Network::create(m_model).value();
-        for (int s = 0; s < 3; ++s) {
-            TokenIds& ids = evaluation.sequences.sequences.emplace_back();
-            for (int t = 0; t < 12; ++t)
-                ids.push_back((7 * t + 13 * s + 5) % 64);
-        }
-        evaluation.policy.defaultScheme = scheme("f32");
-        return evaluation;
-    }
-
 private Q_SLOTS:
     void sizesAreReadInBothUnits_data()
     {
