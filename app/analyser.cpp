@@ -362,6 +362,45 @@ void Analyser::fillTable(const QList<int>& order, const std::vector<Decision>& d
         nextTableJob();
 }
 
+void Analyser::startTableStatistics(int tensor, const TensorView& view)
+{
+    m_tableRunning = true;
+    m_jobs->start<Shared<Distribution>>(
+        JobRunner::Lane::Background, {}, tr("statistics"),
+        [backend = m_backend, view](const JobControl& job) { return analyseDistribution(*backend, view, job); },
+        [this, tensor](Result<Shared<Distribution>> result) {
+            if (result.ok()) {
+                trim(m_distributions, kCachedDistributions);
+                m_distributions[{tensor, -1}] = *result;
+                m_inTable.insert(tensor);
+                Q_EMIT tableDistributionReady(tensor, *result);
+            } else {
+                fail(tensor, result.error());
+            }
+            nextTableJob();
+        });
+}
+
+void Analyser::startTableError(int tensor, const TensorView& view, const Scheme& scheme)
+{
+    m_tableRunning = true;
+    m_jobs->start<ErrorMetrics>(
+        JobRunner::Lane::Background, {}, tr("error of every layer"),
+        [backend = m_backend, view, scheme, resolve = resolver(tensor)](const JobControl& job) -> Result<ErrorMetrics> {
+            QL_TRY(const Scheme fixed, resolve(*backend, scheme, job));
+            return backend->measure(view, fixed, job);
+        },
+        [this, tensor, scheme](Result<ErrorMetrics> result) {
+            if (result.ok()) {
+                m_metrics[{tensor, scheme}] = *result;
+                Q_EMIT tableMetricsReady(tensor, scheme, *result);
+            } else {
+                refuse(tensor, scheme, result.error());
+            }
+            nextTableJob();
+        });
+}
+
 /// One job at a time, so that a new order or policy takes effect after at most one tensor.
 void Analyser::nextTableJob()
 {
@@ -386,21 +425,7 @@ void Analyser::nextTableJob()
                 Q_EMIT tableDistributionReady(tensor, known->second);
                 continue;
             }
-            m_tableRunning = true;
-            m_jobs->start<Shared<Distribution>>(
-                JobRunner::Lane::Background, {}, tr("statistics"),
-                [backend = m_backend, view = *view](const JobControl& job) { return analyseDistribution(*backend, view, job); },
-                [this, tensor, subject](Result<Shared<Distribution>> result) {
-                    if (result.ok()) {
-                        trim(m_distributions, kCachedDistributions);
-                        m_distributions[subject] = *result;
-                        m_inTable.insert(tensor);
-                        Q_EMIT tableDistributionReady(tensor, *result);
-                    } else {
-                        fail(tensor, result.error());
-                    }
-                    nextTableJob();
-                });
+            startTableStatistics(tensor, *view);
             return;
         }
         m_tableOrder.removeFirst();
@@ -411,23 +436,7 @@ void Analyser::nextTableJob()
             Q_EMIT tableMetricsReady(tensor, decision.scheme, metrics->second);
             continue;
         }
-        m_tableRunning = true;
-        m_jobs->start<ErrorMetrics>(
-            JobRunner::Lane::Background, {}, tr("error of every layer"),
-            [backend = m_backend, view = *view, scheme = decision.scheme, resolve = resolver(tensor)](const JobControl& job)
-                -> Result<ErrorMetrics> {
-                QL_TRY(const Scheme fixed, resolve(*backend, scheme, job));
-                return backend->measure(view, fixed, job);
-            },
-            [this, tensor, scheme = decision.scheme](Result<ErrorMetrics> result) {
-                if (result.ok()) {
-                    m_metrics[{tensor, scheme}] = *result;
-                    Q_EMIT tableMetricsReady(tensor, scheme, *result);
-                } else {
-                    refuse(tensor, scheme, result.error());
-                }
-                nextTableJob();
-            });
+        startTableError(tensor, *view, decision.scheme);
         return;
     }
 }

@@ -77,6 +77,8 @@ private:
     void requestOutputMark(const Subject& subject, const Scheme& scheme, const Shared<ClipStudy>& study);
     void startQuantization(const Subject& subject, const Scheme& scheme);
     void nextTableJob();
+    void startTableStatistics(int tensor, const TensorView& view);
+    void startTableError(int tensor, const TensorView& view, const Scheme& scheme);
     void fail(int tensor, const Error& error);
     void refuse(int tensor, const Scheme& scheme, const Error& error); ///< in the table
 

@@ -90,6 +90,7 @@ private:
     void connectSession();
     void connectFileActions();
     void connectViewActions();
+    void connectPalette();
     void connectHelpActions();
     QList<std::pair<const char*, QWidget*>> pages() const; ///< by the action that shows each, in the order of the tabs
     void showDock(const char* name);

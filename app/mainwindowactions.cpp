@@ -190,7 +190,18 @@ void MainWindow::connectViewActions()
     }
     on("resetLayout", [this] { restoreState(m_freshLayout); });
     on("filter", [this] { m_layersPanel->focusFilter(); });
-    on("find", [this] {
+    connectPalette();
+    on("copyPlot", [this] { activePlot()->copyPicture(); });
+    on("copyScheme", [this] { QApplication::clipboard()->setText(QString::fromStdString(m_look->currentScheme().text())); });
+    on("nextTensor", [this] { stepTensor(1); });
+    on("previousTensor", [this] { stepTensor(-1); });
+    on("wholeTensor", [this] { Q_EMIT m_weights->channelPicked(-1); });
+}
+
+/// Ctrl+K: actions, tensors, rules and help in one list.
+void MainWindow::connectPalette()
+{
+    connect((*m_actions)["find"], &QAction::triggered, this, [this] {
         m_palette->setActions(findChildren<QAction*>(Qt::FindDirectChildrenOnly));
         QStringList rules;
         for (const Rule& rule : m_session->policy().rules)
@@ -205,11 +216,6 @@ void MainWindow::connectViewActions()
         showDock("rulesDock");
         m_rules->selectRule(rule);
     });
-    on("copyPlot", [this] { activePlot()->copyPicture(); });
-    on("copyScheme", [this] { QApplication::clipboard()->setText(QString::fromStdString(m_look->currentScheme().text())); });
-    on("nextTensor", [this] { stepTensor(1); });
-    on("previousTensor", [this] { stepTensor(-1); });
-    on("wholeTensor", [this] { Q_EMIT m_weights->channelPicked(-1); });
 }
 
 QList<std::pair<const char*, QWidget*>> MainWindow::pages() const

@@ -74,6 +74,7 @@ struct ActivationStrip::Private {
     QTimer settle;
 
     void build();
+    void arrange();
     void connectAll();
     void edit(ActivationScheme changed, bool finished = true);
     void chooseRange(Range chosen);
@@ -132,7 +133,10 @@ void ActivationStrip::Private::build()
     kind->setForegroundRole(QPalette::PlaceholderText);
     settle.setSingleShot(true);
     settle.setInterval(kSpinSettleMs);
+}
 
+void ActivationStrip::Private::arrange()
+{
     auto* first = plotbar::row();
     for (QWidget* widget : std::initializer_list<QWidget*>{format, symmetry, range, low, high})
         first->addWidget(widget);
@@ -326,6 +330,7 @@ ActivationStrip::ActivationStrip(QWidget* parent) : QWidget(parent), d(std::make
 {
     d->q = this;
     d->build();
+    d->arrange();
     d->connectAll();
     d->show();
 }

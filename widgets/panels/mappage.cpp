@@ -66,6 +66,8 @@ struct MapPage::Private {
     qint64 pickedRow = -1;
 
     QWidget* makeMap(MapPage* page);
+    QWidget* makeTable();
+    QWidget* makeBytes();
     QWidget* makeInspector();
 };
 
@@ -117,16 +119,8 @@ QWidget* MapPage::Private::makeMap(MapPage* page)
     return panel;
 }
 
-QWidget* MapPage::Private::makeInspector()
+QWidget* MapPage::Private::makeTable()
 {
-    auto* hint = new QLabel(tr("Click a tile to see its group: every weight, its code, its error and the packed bytes."));
-    hint->setAlignment(Qt::AlignCenter);
-    hint->setWordWrap(true);
-    hint->setForegroundRole(QPalette::PlaceholderText);
-
-    group = new QLabel;
-    group->setMargin(theme::kSpacing / 2);
-    group->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
     model = new GroupModel(map);
     table = new QTableView;
     table->setModel(model);
@@ -147,6 +141,11 @@ QWidget* MapPage::Private::makeInspector()
     table->setShowGrid(false);
     table->setSelectionBehavior(QAbstractItemView::SelectRows);
     table->setMinimumWidth(300);
+    return table;
+}
+
+QWidget* MapPage::Private::makeBytes()
+{
     bytesTitle = new QLabel;
     bytesTitle->setFont(theme::smallFont());
     bytes = new QPlainTextEdit;
@@ -165,9 +164,22 @@ QWidget* MapPage::Private::makeInspector()
     packedLayout->setContentsMargins(theme::kSpacing, 0, 0, 0);
     packedLayout->addWidget(bytesTitle);
     packedLayout->addWidget(bytes);
+    return packed;
+}
+
+QWidget* MapPage::Private::makeInspector()
+{
+    auto* hint = new QLabel(tr("Click a tile to see its group: every weight, its code, its error and the packed bytes."));
+    hint->setAlignment(Qt::AlignCenter);
+    hint->setWordWrap(true);
+    hint->setForegroundRole(QPalette::PlaceholderText);
+
+    group = new QLabel;
+    group->setMargin(theme::kSpacing / 2);
+    group->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
     auto* split = new QSplitter;
-    split->addWidget(table);
-    split->addWidget(packed);
+    split->addWidget(makeTable());
+    split->addWidget(makeBytes());
     split->setStretchFactor(0, 1);
     split->setStretchFactor(1, 0);
     split->setSizes({360, 200});
