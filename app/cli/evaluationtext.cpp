@@ -30,9 +30,11 @@ Json positionsJson(const Evaluation& evaluation)
                         {"loss", number(bucket.loss.value)},
                         {"loss_se", number(bucket.loss.standardError)},
                         {"original_loss", number(bucket.originalLoss.value)},
+                        {"original_loss_se", number(bucket.originalLoss.standardError)},
                         {"kl", number(bucket.kl.value)},
                         {"kl_se", number(bucket.kl.standardError)},
-                        {"top1_agreement", number(bucket.agreement.value)}});
+                        {"top1_agreement", number(bucket.agreement.value)},
+                        {"top1_agreement_se", number(bucket.agreement.standardError)}});
     }
     return rows;
 }
@@ -95,8 +97,8 @@ void printSummary(const Evaluation& e, std::ostream& out)
     Table positions({{"position", true}, {"loss", true}, {"original", true}, {"KL", true}, {"same top, %", true}});
     for (const Evaluation::Position& bucket : e.positions)
         positions.add({std::to_string(bucket.first) + "-" + std::to_string(bucket.last),
-                       formatSignificant(bucket.loss.value), formatSignificant(bucket.originalLoss.value),
-                       withError(bucket.kl), formatSignificant(100 * bucket.agreement.value)});
+                       withError(bucket.loss), withError(bucket.originalLoss), withError(bucket.kl),
+                       withError(bucket.agreement, 4, 100)});
     positions.print(out);
 }
 

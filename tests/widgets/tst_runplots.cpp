@@ -223,6 +223,28 @@ private Q_SLOTS:
         QVERIFY(!plot.hasData());
     }
 
+    void bandsShowStandardErrors()
+    {
+        SeriesPlot plot;
+        plot.setAxes("Position", "Loss");
+        const std::vector<double> values(50, 2.0), errors(50, 0.5);
+        plot.setSeries({{"policy", values, {}}});
+        show(plot);
+        const QImage bare = plot.grab().toImage();
+        plot.setSeries({{"policy", values, errors}});
+        const QImage banded = plot.grab().toImage();
+        const QPointF curve = plot.curvePixel(0, 25);
+        const double half = plot.toPixel(25, 2.0).y() - plot.toPixel(25, 2.5).y();
+        QVERIFY(half > 4);
+        for (const double share : {-0.5, 0.5}) {
+            const QPoint inside = (curve + QPointF(0, share * half)).toPoint() * banded.devicePixelRatio();
+            QVERIFY(banded.pixelColor(inside) != banded.pixelColor(inside.x(), int(plot.toPixel(25, 2.7).y())));
+        }
+        QVERIFY(bare != banded);
+        QCOMPARE(plot.table().header, QStringList({"Position", "policy", "policy, standard error"}));
+        QCOMPARE(plot.table().rows.front().last(), QString("0.5"));
+    }
+
     void curvesArePicked()
     {
         SeriesPlot plot;

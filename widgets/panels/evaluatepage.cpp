@@ -140,7 +140,7 @@ QLayout* EvaluatePage::Private::buildPlots()
     choice = new SegmentedChoice({tr("KL by position"), tr("KL by layer"), tr("Loss")});
     choice->setRoomy();
     choice->setAccessibleName(tr("Plot of the evaluation"));
-    choice->setOptionToolTip(LossPlot, tr("Mean loss of the next token at every position of the context, original and policy"));
+    choice->setOptionToolTip(LossPlot, tr("Mean loss of the next token at every position of the context, original and policy, with one standard error"));
     choice->setOptionToolTip(DivergencePlot, tr("Mean KL divergence at every position of the context"));
     choice->setOptionToolTip(LayersPlot, tr("KL divergence when this weight alone is quantized; click to select it"));
     sorted = new QToolButton;
@@ -251,8 +251,11 @@ void EvaluatePage::Private::showCurves()
     bars.measure = tr("KL divergence");
     bars.unit = tr("nats per token");
     for (const Evaluation::Position& bucket : evaluation ? evaluation->positions : std::vector<Evaluation::Position>()) {
-        for (const auto& [series, estimate] : {std::pair(&losses[0], bucket.originalLoss), std::pair(&losses[1], bucket.loss)})
-            series->values.resize(size_t(std::max<int64_t>(0, bucket.last)) + 1, estimate.value);
+        for (const auto& [series, estimate] : {std::pair(&losses[0], bucket.originalLoss), std::pair(&losses[1], bucket.loss)}) {
+            const size_t length = size_t(std::max<int64_t>(0, bucket.last)) + 1;
+            series->values.resize(length, estimate.value);
+            series->errors.resize(length, estimate.standardError);
+        }
         bars.values.push_back(bucket.kl.value);
         bars.errors.push_back(bucket.kl.standardError);
         bars.names << QStringLiteral("%1–%2").arg(bucket.first + 1).arg(bucket.last + 1);

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 #include <utility>
 
@@ -126,8 +127,9 @@ PlotRange SeriesPlot::fitY(PlotRange) const
             const double value = one.values[size_t(i)];
             if (!std::isfinite(value) || (isLogY() && value <= 0))
                 continue;
-            lo = std::min(lo, value);
-            hi = std::max(hi, value);
+            const double error = one.errors.empty() ? 0 : one.errors[size_t(i)];
+            lo = std::min(lo, isLogY() ? value : value - error);
+            hi = std::max(hi, value + error);
         }
     }
     if (lo > hi)
@@ -137,11 +139,12 @@ PlotRange SeriesPlot::fitY(PlotRange) const
     return {std::min(0.0, lo * 1.1), hi > 0 ? hi * 1.1 : lo < 0 ? 0.0 : 1.0};
 }
 
-SeriesPlot::Curve SeriesPlot::curveOf(size_t series) const
+SeriesPlot::Curve SeriesPlot::curveOf(size_t series, double errors) const
 {
     Curve curve;
     const auto [first, last] = visible();
-    const std::vector<double>& values = m_series[series].values;
+    const Series& one = m_series[series];
+    const std::vector<double>& values = one.values;
     QPolygonF piece;
     double sumX = 0, sumY = 0, column = 0;
     long held = 0;
@@ -170,8 +173,9 @@ SeriesPlot::Curve SeriesPlot::curveOf(size_t series) const
         if (here != column)
             flush();
         column = here;
+        const double moved = errors != 0 ? value + errors * one.errors[size_t(i)] : value;
         sumX += x;
-        sumY += value;
+        sumY += isLogY() ? std::max(moved, value * kSmallestShare) : moved;
         ++held;
     }
     part();
@@ -202,6 +206,7 @@ void SeriesPlot::paintLayer(Layer layer, QPainter& painter)
         return;
     painter.save();
     painter.setClipRect(plotArea());
+    paintBands(painter);
     painter.setBrush(Qt::NoBrush);
     const auto draw = [&](size_t i) {
         const bool strong = int(i) == m_picked || int(i) == m_focused;
@@ -224,6 +229,24 @@ void SeriesPlot::paintLayer(Layer layer, QPainter& painter)
     if (m_picked >= 0 && size_t(m_picked) < m_series.size())
         draw(size_t(m_picked));
     painter.restore();
+}
+
+void SeriesPlot::paintBands(QPainter& painter) const
+{
+    painter.setPen(Qt::NoPen);
+    for (size_t i = 0; i < m_series.size(); ++i) {
+        if (m_series[i].errors.empty())
+            continue;
+        QColor colour = colourOf(i);
+        colour.setAlpha(45);
+        painter.setBrush(colour);
+        const Curve above = curveOf(i, 1), below = curveOf(i, -1);
+        for (qsizetype piece = 0; piece < above.pieces.size(); ++piece) {
+            QPolygonF band = above.pieces[piece];
+            std::reverse_copy(below.pieces[piece].begin(), below.pieces[piece].end(), std::back_inserter(band));
+            painter.drawPolygon(band);
+        }
+    }
 }
 
 void SeriesPlot::paintLabels(QPainter& painter) const
@@ -307,8 +330,10 @@ QString SeriesPlot::readout(QPointF value) const
         if (wanted < 0 || size_t(wanted) >= m_series.size() || (wanted == m_picked && series && int(*series) == m_picked && lines.size() > 1))
             continue;
         const Series& one = m_series[size_t(wanted)];
-        if (size_t(index) < one.values.size() && std::isfinite(one.values[size_t(index)]))
-            lines << tr("%1: %2").arg(one.name, shortText(one.values[size_t(index)]));
+        if (size_t(index) >= one.values.size() || !std::isfinite(one.values[size_t(index)]))
+            continue;
+        const QString text = shortText(one.values[size_t(index)]);
+        lines << tr("%1: %2").arg(one.name, one.errors.empty() ? text : tr("%1 ± %2").arg(text, shortText(one.errors[size_t(index)])));
     }
     return lines.join('\n');
 }
@@ -338,16 +363,24 @@ bool SeriesPlot::keyPressed(QKeyEvent* event)
 PlotTable SeriesPlot::table() const
 {
     PlotTable numbers{{m_position}, {}};
-    for (const Series& one : m_series)
+    const auto cell = [](const std::vector<double>& values, long i) {
+        return size_t(i) < values.size() && std::isfinite(values[size_t(i)]) ? exactText(values[size_t(i)]) : QString();
+    };
+    for (const Series& one : m_series) {
         numbers.header << one.name;
+        if (!one.errors.empty())
+            numbers.header << tr("%1, standard error").arg(one.name);
+    }
     const auto [first, last] = visible();
     for (long i = first; i < last; ++i) {
         if (!xRange().contains(double(i) + 1))
             continue;
         QStringList row{QString::number(i + 1)};
-        for (const Series& one : m_series)
-            row << (size_t(i) < one.values.size() && std::isfinite(one.values[size_t(i)]) ? exactText(one.values[size_t(i)])
-                                                                                           : QString());
+        for (const Series& one : m_series) {
+            row << cell(one.values, i);
+            if (!one.errors.empty())
+                row << cell(one.errors, i);
+        }
         numbers.rows.push_back(row);
     }
     return numbers;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// SeriesPlot: curves over a common position, one per layer for example, named at their right ends. Long ones are
-// reduced to the mean of each pixel column. Click a curve, or choose with Up, Down and Return, to pick it.
+// SeriesPlot: curves over a common position, one per layer for example, named at their right ends, with a band of one
+// standard error where it is known. Long ones are reduced to the mean of each pixel column. Click a curve, or choose with Up, Down and Return, to pick it.
 #pragma once
 
 #include "widgets/plots/plotview.h"
@@ -14,6 +14,7 @@ namespace ql {
 struct Series {
     QString name;
     std::vector<double> values; ///< at positions 1, 2, ...; NaN: not known, a gap
+    std::vector<double> errors{}; ///< standard errors of the values, or empty
 };
 
 class SeriesPlot : public PlotView
@@ -49,13 +50,14 @@ private:
         QPointF end;             ///< where it leaves the view on the right
         bool drawn = false;
     };
-    Curve curveOf(size_t series) const;
+    Curve curveOf(size_t series, double errors = 0) const; ///< moved by so many standard errors
     QColor colourOf(size_t series) const;
     bool isLabelled(size_t series) const;
     std::optional<size_t> curveAt(QPointF pixel) const;
     std::pair<long, long> visible() const; ///< indices, the second excluded
     void rank();
     void fitHome();
+    void paintBands(QPainter& painter) const;
     void paintLabels(QPainter& painter) const;
 
     std::vector<Series> m_series;
