@@ -3,6 +3,7 @@
 #include "app/exportdialog.h"
 
 #include "core/base/format.h"
+#include "core/io/atomicnames.h"
 #include "widgets/models/planmodel.h"
 #include "widgets/panels/numberstable.h"
 #include "widgets/theme.h"
@@ -22,7 +23,6 @@
 #include <QPlainTextEdit>
 #include <QPushButton>
 #include <QSortFilterProxyModel>
-#include <QStorageInfo>
 #include <QToolButton>
 
 namespace ql {
@@ -64,15 +64,6 @@ QString withoutSuffix(const QString& path)
             return path.chopped(suffix.size());
     }
     return path;
-}
-
-/// The folder that is there already, of those that lead to `path`.
-QString existingFolder(const QString& path)
-{
-    QString folder = QFileInfo(path).absolutePath();
-    while (!QFileInfo::exists(folder) && folder != QFileInfo(folder).absolutePath())
-        folder = QFileInfo(folder).absolutePath();
-    return folder;
 }
 
 } // namespace
@@ -307,11 +298,10 @@ void ExportDialog::showPlan(const ExportPlan& plan)
 
 void ExportDialog::showTarget(const ExportPlan& plan)
 {
-    const QStorageInfo storage(existingFolder(m_path->text()));
-    const uint64_t available = storage.isValid() ? uint64_t(std::max<qint64>(0, storage.bytesAvailable())) : 0;
-    m_summary->setText(tr("Writes %1 (%2 free there). Packed by its schemes the model takes %3, %4 bits per weight.")
-                           .arg(QString::fromStdString(formatBytes(plan.fileBytes)),
-                                QString::fromStdString(formatBytes(available)),
+    const auto available = freeBytesAt(m_path->text().toStdString());
+    const QString room = available ? tr("%1 free there").arg(QString::fromStdString(formatBytes(*available))) : tr("free space unknown");
+    m_summary->setText(tr("Writes %1 (%2). Packed by its schemes the model takes %3, %4 bits per weight.")
+                           .arg(QString::fromStdString(formatBytes(plan.fileBytes)), room,
                                 QString::fromStdString(formatBytes(plan.quantizedBytes)),
                                 QString::fromStdString(formatSignificant(plan.bitsPerWeight))));
     const QFileInfo target(m_path->text());
@@ -322,7 +312,7 @@ void ExportDialog::showTarget(const ExportPlan& plan)
         refuse(m_obstacle);
     else if (m_path->text().isEmpty())
         refuse(tr("Say where to write."));
-    else if (available <= plan.fileBytes)
+    else if (available && *available <= plan.fileBytes)
         refuse(tr("There is not enough room at the target."));
     else if (occupied && target.isDir() && !plan.folder)
         refuse(tr("%1 is a folder.").arg(target.fileName()));

@@ -10,11 +10,11 @@
 #include "core/calibration/importance.h"
 #include "core/calibration/imports.h"
 #include "core/export/exportestimate.h"
+#include "core/io/atomicnames.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <filesystem>
 #include <ostream>
 
 namespace ql::cli {
@@ -23,21 +23,10 @@ namespace {
 /// What a plan alone does not tell.
 struct Outlook {
     std::string target;
-    uint64_t freeBytes = 0;
+    std::optional<uint64_t> freeBytes; ///< where the system tells
     double seconds = 0; ///< of work, estimated
     std::string device;
 };
-
-/// Room where `target` would lie, in the first of its folders that is there.
-uint64_t freeBytesAt(const std::string& target)
-{
-    std::error_code failure;
-    std::filesystem::path folder = std::filesystem::absolute(target, failure).parent_path();
-    while (!std::filesystem::exists(folder, failure) && folder.has_relative_path())
-        folder = folder.parent_path();
-    const auto room = std::filesystem::space(folder, failure);
-    return failure ? 0 : uint64_t(room.available);
-}
 
 void printJson(const ExportPlan& plan, const Outlook& outlook, std::ostream& out)
 {
@@ -46,7 +35,7 @@ void printJson(const ExportPlan& plan, const Outlook& outlook, std::ostream& out
     json["file_bytes"] = plan.fileBytes;
     json["quantized_bytes"] = plan.quantizedBytes;
     json["bits_per_weight"] = plan.bitsPerWeight;
-    json["free_bytes"] = outlook.freeBytes;
+    json["free_bytes"] = outlook.freeBytes ? nlohmann::ordered_json(*outlook.freeBytes) : nlohmann::ordered_json();
     json["estimated_seconds"] = outlook.seconds;
     json["device"] = outlook.device;
     json["warnings"] = plan.warnings;
@@ -79,14 +68,14 @@ void printText(const ExportPlan& plan, const Outlook& outlook, std::ostream& out
     table.print(out);
     out << (plan.folder ? "\nfolder: " : "\nfile: ") << plan.fileBytes << " bytes (" << formatBytes(plan.fileBytes) << "); packed by its schemes: "
         << formatBytes(plan.quantizedBytes) << ", " << formatSignificant(plan.bitsPerWeight) << " bits/weight\n";
-    out << "free at " << outlook.target << ": " << formatBytes(outlook.freeBytes) << "; about "
+    out << "free at " << outlook.target << ": " << (outlook.freeBytes ? formatBytes(*outlook.freeBytes) : "unknown") << "; about "
         << formatDuration(outlook.seconds) << " of work on " << outlook.device
         << " (estimated from a sample; a slow disk adds to it)\n";
     const auto fallbacks = std::count_if(plan.entries.begin(), plan.entries.end(),
                                          [](const PlanEntry& entry) { return !entry.decision.fallback.empty(); });
     if (fallbacks > 0)
         out << "fallbacks: " << fallbacks << " tensors are not as asked (--no-fallback refuses them)\n";
-    if (outlook.freeBytes <= plan.fileBytes)
+    if (outlook.freeBytes && *outlook.freeBytes <= plan.fileBytes)
         out << "warning: there is not enough room at " << outlook.target << '\n';
     for (const std::string& warning : plan.warnings)
         out << "warning: " << warning << '\n';

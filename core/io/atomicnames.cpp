@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <random>
 #include <string_view>
-#include <sys/statvfs.h>
 #include <system_error>
 
 namespace fs = std::filesystem;
@@ -66,13 +65,20 @@ bool isTemporaryName(const std::string& name)
     return name.starts_with('.') && name.ends_with(kSuffix) && name.find(kMark) != std::string::npos;
 }
 
+std::optional<uint64_t> freeBytesAt(const std::string& path)
+{
+    std::error_code failure;
+    fs::path folder = fs::absolute(path, failure);
+    while (!fs::exists(folder, failure) && folder.has_relative_path())
+        folder = folder.parent_path();
+    const fs::space_info room = fs::space(folder, failure);
+    return failure ? std::nullopt : std::optional<uint64_t>(room.available);
+}
+
 Status checkFreeSpace(const std::string& folder, uint64_t expectedBytes, const std::string& where)
 {
-    struct statvfs space = {};
-    if (statvfs(folder.c_str(), &space) != 0)
-        return {};
-    const auto available = double(space.f_bavail) * double(space.f_frsize);
-    if (double(expectedBytes) * 1.05 > available)
+    const auto available = freeBytesAt(folder);
+    if (available && double(expectedBytes) * 1.05 > double(*available))
         return Error{ErrorCode::DiskFull,
                      std::to_string(expectedBytes) +
                          " bytes do not fit on this disk; free some space or choose another folder",

@@ -5,6 +5,8 @@
 
 #include "core/base/result.h"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace ql {
@@ -20,6 +22,9 @@ std::string folderOfPath(const std::string& path); ///< "." for a plain name
 std::string errnoText(int error);
 ErrorCode errnoCode(int error); ///< DiskFull or CannotWrite
 
+/// Bytes that this user may still write where `path` lies or would lie, in the first of its folders that is there;
+/// nullopt where the system does not tell.
+std::optional<uint64_t> freeBytesAt(const std::string& path);
 /// DiskFull when `expectedBytes` plus 5 % do not fit where `folder` is.
 Status checkFreeSpace(const std::string& folder, uint64_t expectedBytes, const std::string& where);
 
