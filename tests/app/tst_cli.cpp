@@ -276,9 +276,9 @@ private Q_SLOTS:
         QVERIFY(file.open(QIODevice::WriteOnly));
         file.write(R"({"quantloupe_policy": 1, "colour": 1, "rules": [{"match": "q", "scheme": "int8"}, {"match": "q", "scheme": "int4"}]})");
         file.close();
-        for (const QStringList& verb : {QStringList{"plan", kModel, "--as", "codes"}, QStringList{"search", kModel, "--target-bpw", "8"},
-                                        QStringList{"quantize", kModel, "--as", "codes", "--out", out, "--device", "cpu"}}) {
-            const Run result = run(verb + QStringList{"--policy", policy});
+        for (const QStringList& verb : {QStringList{"plan", kLoupe, "--as", "codes"}, QStringList{"search", kLoupe, "--target-bpw", "8"},
+                                        QStringList{"quantize", kLoupe, "--as", "codes", "--out", out, "--device", "cpu"}}) {
+            const CliRun result = runCli(verb + QStringList{"--policy", policy});
             QCOMPARE(result.code, 2);
             const std::string path = policy.toStdString();
             QVERIFY2(result.err.find(path + ": rule 2: (int4) contradicts rule 1 (int8)") != std::string::npos, result.err.c_str());

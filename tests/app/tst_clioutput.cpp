@@ -85,28 +85,28 @@ private Q_SLOTS:
 
     void aPlanWithACalibrationKnowsWhatIsWeighed()
     {
-        const QStringList plan{"plan", kModel, "--scheme", "q4_k,imatrix", "--as", "gguf", "--device", "cpu", "--json"};
-        const Run result = run(plan + QStringList{"--calibration", m_calibration});
+        const QStringList plan{"plan", kLoupe, "--scheme", "q4_k,imatrix", "--as", "gguf", "--device", "cpu", "--json"};
+        const CliRun result = runCli(plan + QStringList{"--calibration", m_calibration});
         QVERIFY2(result.code == 0, result.err.c_str());
         const json weighed = json::parse(result.out).at("tensors");
         for (const json& tensor : weighed)
             QVERIFY(tensor.at("scheme") != "q4_k" && !tensor.contains("fallback"));
         // One that knows a single layer.
-        const auto model = Model::open(kModel.toStdString()).value();
+        const auto model = Model::open(kLoupe.toStdString()).value();
         const QString narrow = m_folder.filePath("narrow.safetensors");
         test::SampleInput input;
         input.channels = 256;
         const Calibration one(CalibrationSource::of("forward pass", *model),
                               {test::sampleInput(input, {"model.layers.0.mlp.up_proj.weight"}, 0)});
         QVERIFY(one.save(narrow.toStdString()).ok());
-        const Run partly = run(plan + QStringList{"--calibration", narrow});
+        const CliRun partly = runCli(plan + QStringList{"--calibration", narrow});
         QVERIFY2(partly.code == 0, partly.err.c_str());
         int fallbacks = 0;
         const json rows = json::parse(partly.out).at("tensors");
         for (const json& tensor : rows)
             fallbacks += tensor.value("fallback", std::string()).find("does not know") != std::string::npos;
         QCOMPARE(fallbacks, 27);
-        QCOMPARE(run(plan + QStringList{"--calibration", narrow, "--no-fallback"}).code, 2);
+        QCOMPARE(runCli(plan + QStringList{"--calibration", narrow, "--no-fallback"}).code, 2);
     }
 
     void activationsOfThePolicyCount()

@@ -66,25 +66,25 @@ private Q_SLOTS:
         const QString recipe = write("warned.json", "{\"bits\": 4, \"quant_method\": \"gptq\",\n\"colour\": 3}");
         const QString out = m_folder.filePath("warned-out.json");
         const QStringList convert{"convert", recipe, "--to", "quantloupe", "--out", out};
-        const Run strict = run(convert + QStringList{"--strict"});
+        const CliRun strict = run(convert + QStringList{"--strict"});
         QCOMPARE(strict.code, 2);
         QVERIFY(!QFile::exists(out));
         QVERIFY2(strict.err.find("line 2: unknown key \"colour\"") != std::string::npos, strict.err.c_str());
         QVERIFY2(strict.err.find("1 warning; nothing is written (--strict)") != std::string::npos, strict.err.c_str());
         QCOMPARE(run(convert).code, 0);
         QVERIFY(QFile::exists(out));
-        QCOMPARE(run({"validate", recipe, "--model", kModel}).code, 0);
-        QCOMPARE(run({"validate", recipe, "--model", kModel, "--strict"}).code, 2);
+        QCOMPARE(run({"validate", recipe, "--model", kLoupe}).code, 0);
+        QCOMPARE(run({"validate", recipe, "--model", kLoupe, "--strict"}).code, 2);
         const QString idle = write("idle.json", R"({"quantloupe_policy": 1, "rules": [{"match": "nowhere", "scheme": "int8"}]})");
-        QCOMPARE(run({"validate", idle, "--model", kModel}).code, 0);
-        QCOMPARE(run({"validate", idle, "--model", kModel, "--strict"}).code, 2);
-        QCOMPARE(run({"validate", write("calm.json", R"({"quantloupe_policy": 1})"), "--model", kModel, "--strict"}).code, 0);
+        QCOMPARE(run({"validate", idle, "--model", kLoupe}).code, 0);
+        QCOMPARE(run({"validate", idle, "--model", kLoupe, "--strict"}).code, 2);
+        QCOMPARE(run({"validate", write("calm.json", R"({"quantloupe_policy": 1})"), "--model", kLoupe, "--strict"}).code, 0);
     }
 
     void whatWasNotReadIsNotWarnedAbout()
     {
         const QString broken = write("broken.json", R"({"quantloupe_policy": 1, "rules": [{"role": "nothing", "scheme": "int4"}]})");
-        const Run result = run({"validate", broken, "--model", kModel});
+        const CliRun result = run({"validate", broken, "--model", kLoupe});
         QCOMPARE(result.code, 2);
         QCOMPARE(std::count(result.err.begin(), result.err.end(), '\n'), 1);
     }
@@ -141,7 +141,7 @@ private Q_SLOTS:
             {"match": "up_proj", "scheme": "int4,clip=output"}]})");
         const QString after = write("eb.json", R"({"quantloupe_policy": 1, "default": "int8", "rules": [
             {"match": "up_proj", "scheme": "int4"}, {"match": "v_proj", "scheme": "int3"}]})");
-        const Run result = run({"diff", before, after, "--model", kModel, "--errors", "--device", "cpu", "--json"});
+        const CliRun result = run({"diff", before, after, "--model", kLoupe, "--errors", "--device", "cpu", "--json"});
         QVERIFY2(result.code == 0, result.err.c_str());
         int values = 0;
         const json document = json::parse(result.out);
