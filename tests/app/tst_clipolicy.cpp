@@ -17,7 +17,7 @@ using nlohmann::json;
 
 namespace {
 
-CliRun run(const QStringList& arguments, const std::string& input = {})
+CliRun run(const QStringList& arguments, const std::optional<std::string>& input = {})
 {
     return runCli(QStringList{"policy"} + arguments, input);
 }

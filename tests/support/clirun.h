@@ -5,6 +5,7 @@
 
 #include "app/cli/commandline.h"
 
+#include <optional>
 #include <sstream>
 
 namespace ql::test {
@@ -17,13 +18,13 @@ struct CliRun {
     std::string out, err;
 };
 
-/// `input` is what stdin holds; `stop` is Ctrl+C; `progress` as on a terminal.
-inline CliRun runCli(const QStringList& arguments, const std::string& input = {}, std::stop_token stop = {},
+/// `input` is what stdin holds, if there is one; `stop` is Ctrl+C; `progress` as on a terminal.
+inline CliRun runCli(const QStringList& arguments, const std::optional<std::string>& input = {}, std::stop_token stop = {},
                      bool progress = false)
 {
     std::ostringstream out, err;
-    std::istringstream in(input);
-    cli::Context context{out, err, progress, stop, {}, &in};
+    std::istringstream in(input.value_or(""));
+    cli::Context context{out, err, progress, stop, {}, input ? &in : nullptr};
     const int code = cli::runCommandLine(arguments, context);
     return {code, out.str(), err.str()};
 }
