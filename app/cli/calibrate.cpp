@@ -185,6 +185,11 @@ void print(const Calibration& calibration, double seconds, std::ostream& out)
                    magnitudes.empty() ? "-" : formatSignificant(double(*largest)), shown});
     }
     table.print(out);
+    uint64_t nonFinite = 0;
+    for (const InputStatistics& input : calibration.inputs())
+        nonFinite += input.nonFinite;
+    if (nonFinite > 0)
+        out << '\n' << nonFinite << (nonFinite == 1 ? " value is" : " values are") << " not finite and left out\n";
 }
 
 } // namespace

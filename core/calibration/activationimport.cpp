@@ -145,6 +145,8 @@ Result<InputStatistics> statisticsOf(const Dump& dump, const InputAccumulator::S
         }
     }
     InputStatistics input = accumulator.finish();
+    if (input.nonFinite >= uint64_t(dump.view.rows()) * uint64_t(settings.channels))
+        return Error{ErrorCode::CalibrationInvalid, "holds no value that is finite", dump.where};
     input.tensors = {dump.weight};
     input.layer = dump.layer;
     return input;

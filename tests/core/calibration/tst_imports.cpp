@@ -13,6 +13,8 @@
 
 #include <QTest>
 
+#include <limits>
+
 #include <cmath>
 
 using namespace ql;
@@ -321,6 +323,14 @@ private Q_SLOTS:
         QCOMPARE(codeOf("cut.safetensors", safetensorsFile(both, std::string(100, '\0'))),
                  codeName(ErrorCode::MetadataIncompleteBuffer));
         QCOMPARE(codeOf("words.txt", "These are words and no numbers at all."), codeName(ErrorCode::CalibrationInvalid));
+        const float nan = std::numeric_limits<float>::quiet_NaN();
+        RowMatrix values = RowMatrix::Constant(4, 48, nan);
+        QCOMPARE(codeName(importCalibration(written(folder, name, values, {4, 48}), *model, {}).error().code),
+                 codeName(ErrorCode::CalibrationInvalid));
+        values(2, 7) = 1;
+        const auto one = importCalibration(written(folder, name, values, {4, 48}), *model, {});
+        QVERIFY(one.ok());
+        QCOMPARE((*one)->inputs()[0].nonFinite, uint64_t(191));
         std::stop_source stop;
         stop.request_stop();
         const std::string good = written(folder, name, RowMatrix::Ones(4, 48), {4, 48});
