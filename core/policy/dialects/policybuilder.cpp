@@ -78,8 +78,15 @@ PolicyBuilder::PolicyBuilder(const RecipeText& recipe, RecipeNames names)
     m_policy.defaultScheme = m_keep;
 }
 
+Scheme PolicyBuilder::schemeOf(const RecipeWish& wish)
+{
+    m_kept |= !wish.scheme;
+    return wish.scheme.value_or(m_keep);
+}
+
 void PolicyBuilder::setDefault(const RecipeWish& wish)
 {
+    m_hasDefault = true;
     m_policy.defaultScheme = schemeOf(wish);
     m_policy.activations.defaultScheme = wish.input;
     m_inputs |= wish.input.has_value();
@@ -94,6 +101,7 @@ void PolicyBuilder::addRoles(std::vector<TensorRole> roles, const RecipeWish& wi
 
 void PolicyBuilder::setMixture(const Policy& mixture)
 {
+    m_hasDefault = true;
     m_policy.defaultScheme = mixture.defaultScheme;
     for (const Rule& rule : mixture.rules) {
         m_policy.rules.push_back(rule);
@@ -199,6 +207,8 @@ Result<Policy> PolicyBuilder::finish()
         if (const Status fitted = foreign ? translateNames() : dropNeedlessRoles(); !fitted.ok())
             return recipeError(m_recipe, 0, fitted.error().code, fitted.error().message);
         m_policy.modelFingerprint = m_recipe.model->fingerprint();
+    } else if (m_kept || !m_hasDefault) {
+        warn(m_recipe, 0, "what stays unquantized is written as " + m_keep.text() + "; a model tells how it is stored");
     }
     if (!m_inputs)
         m_policy.activations = {};

@@ -41,6 +41,7 @@ public:
     Status addName(const std::string& name, const RecipeWish& wish, int line);
     void setKvCache(const KvScheme& scheme) { m_policy.kvCache.defaultScheme = scheme; }
 
+    /// Warns where "not quantized" had to become a type, because no model tells how its weights are stored.
     Result<Policy> finish();
 
 private:
@@ -49,7 +50,7 @@ private:
         int line;
     };
     Status remember(std::map<std::string, Seen>& seen, const std::string& key, const RecipeWish& wish, int line);
-    Scheme schemeOf(const RecipeWish& wish) const { return wish.scheme.value_or(m_keep); }
+    Scheme schemeOf(const RecipeWish& wish);
     Status dropNeedlessRoles();
     Status translateNames();
 
@@ -58,7 +59,7 @@ private:
     std::vector<TensorRole> m_roles; ///< that a pattern can mean
     Policy m_policy;
     Scheme m_keep; ///< what "not quantized" means on this model
-    bool m_inputs = false;
+    bool m_inputs = false, m_kept = false, m_hasDefault = false;
     std::map<std::string, Seen> m_patterns, m_names;
 };
 

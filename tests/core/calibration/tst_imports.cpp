@@ -13,9 +13,8 @@
 
 #include <QTest>
 
-#include <limits>
-
 #include <cmath>
+#include <limits>
 
 using namespace ql;
 using namespace ql::test;

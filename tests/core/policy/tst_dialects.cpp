@@ -347,6 +347,17 @@ private Q_SLOTS:
         QCOMPARE(QByteArray::fromStdString(schemeIn(*hugging, *m_loupe, "lm_head.weight")), QByteArray("as stored"));
     }
 
+    void withoutAModelWhatIsKeptHasAType()
+    {
+        const char* skips = R"({"load_in_4bit":true,"llm_int8_skip_modules":["lm_head"]})";
+        std::vector<std::string> warnings;
+        QVERIFY(read("bitsandbytes", skips, nullptr, &warnings).ok());
+        QCOMPARE(warnings, std::vector<std::string>{"file: what stays unquantized is written as f16; a model tells how it is stored"});
+        warnings.clear();
+        QVERIFY(read("bitsandbytes", skips, m_loupe.get(), &warnings).ok() && warnings.empty());
+        QVERIFY(read("bitsandbytes", R"({"load_in_4bit":true})", nullptr, &warnings).ok() && warnings.empty());
+    }
+
     void namesOfAGgufModelAreTranslated()
     {
         std::vector<test::TestTensor> tensors;
