@@ -4,6 +4,7 @@
 
 #include "core/policy/presets.h"
 #include "widgets/models/coretext.h"
+#include "widgets/panels/commandpalette.h"
 #include "widgets/panels/shortcuteditor.h"
 
 #include <QActionGroup>
@@ -176,6 +177,7 @@ void Actions::addPresets(QMainWindow* window, Settings& settings)
         QAction* action = make(window, settings, QString::fromLatin1(presetId(preset)), fromStd(preset.label), {});
         action->setToolTip(fromStd(preset.summary));
         action->setStatusTip(fromStd(preset.summary));
+        action->setProperty(CommandPalette::kTextProperty, tr("Preset %1").arg(fromStd(preset.label)));
         m_menus["presets"]->addAction(action);
     }
 }

@@ -28,8 +28,10 @@ QString titleOf(const QString& id)
 
 HelpWindow::HelpWindow(QWidget* parent) : QDialog(parent), m_topics(new QListWidget(this)), m_text(new QTextBrowser(this))
 {
-    resize(860, 560);
-    m_topics->setMaximumWidth(220);
+    resize(960, 640);
+    m_topics->setMaximumWidth(200);
+    m_topics->setStyleSheet(QStringLiteral("QListView::item { padding: 4px 6px; }"));
+    m_text->document()->setDocumentMargin(2 * theme::kSpacing);
     m_topics->setAccessibleName(tr("Help topics"));
     m_text->setOpenExternalLinks(true);
     for (const QString& id : topics()) {

@@ -241,6 +241,7 @@ void MainWindow::buildToolBar()
 
     m_totals = new QLabel(this);
     m_totals->setObjectName(QStringLiteral("totals"));
+    m_totals->setContentsMargins(theme::kSpacing - 2, 0, 0, 0); // in line with the panels above
     m_jobBar = new JobBar(this);
     statusBar()->addWidget(m_totals, 1);
     statusBar()->addPermanentWidget(m_jobBar);

@@ -23,7 +23,6 @@ namespace ql {
 namespace {
 
 constexpr size_t kMostTensors = 3000; ///< every dialect writes that many in an instant
-constexpr int kDialectsWidth = 236;
 
 } // namespace
 
@@ -35,13 +34,14 @@ RecipeDialog::RecipeDialog(std::shared_ptr<const Model> model, Policy policy, QW
     setWindowTitle(tr("Export recipe"));
     m_dialects->setAccessibleName(tr("Dialect"));
     m_dialects->setIconSize({16, 16});
-    m_dialects->setFixedWidth(kDialectsWidth);
     m_dialects->setStyleSheet(QStringLiteral("QListView::item { padding: 5px 4px; }"));
     for (const Dialect& row : dialects()) {
         auto* item = new QListWidgetItem(fromStd(row.label), m_dialects);
         item->setData(Qt::UserRole, fromStd(row.id));
         item->setToolTip(fromStd(row.summary));
     }
+    const int mark = m_dialects->iconSize().width() + theme::kSpacing; // comes later
+    m_dialects->setFixedWidth(m_dialects->sizeHintForColumn(0) + mark + 4 * theme::kSpacing);
     auto* buttons = new QDialogButtonBox(QDialogButtonBox::Close, this);
     m_copy = buttons->addButton(tr("&Copy"), QDialogButtonBox::ActionRole);
     m_save = buttons->addButton(tr("&Save as…"), QDialogButtonBox::ActionRole);

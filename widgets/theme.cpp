@@ -128,7 +128,7 @@ QString styleSheet(bool dark)
         .arg(line, hover, checked);
 }
 
-/// Fusion, with check boxes whose outline is seen on a dark background too.
+/// Fusion, with check boxes and fields whose outline is seen on a dark background too.
 class Style : public QProxyStyle
 {
 public:
@@ -137,13 +137,23 @@ public:
     void drawPrimitive(PrimitiveElement element, const QStyleOption* option, QPainter* painter, const QWidget* widget) const override
     {
         QProxyStyle::drawPrimitive(element, option, painter, widget);
-        if ((element != PE_IndicatorCheckBox && element != PE_IndicatorItemViewItemCheck) || !isDark())
+        const bool enabled = option->state & State_Enabled;
+        if (element == PE_IndicatorCheckBox || element == PE_IndicatorItemViewItemCheck)
+            outline(painter, option->rect, enabled ? QColor(0xff70777f) : QColor(0xff4a4f56));
+        else if (element == PE_FrameLineEdit && !(option->state & State_HasFocus))
+            outline(painter, option->rect, QColor(enabled ? 0xff474c52 : 0xff34373c));
+    }
+
+private:
+    static void outline(QPainter* painter, const QRect& rect, const QColor& color)
+    {
+        if (!isDark())
             return;
         painter->save();
         painter->setRenderHint(QPainter::Antialiasing);
-        painter->setPen(option->state & State_Enabled ? QColor(0xff70777f) : QColor(0xff4a4f56));
+        painter->setPen(color);
         painter->setBrush(Qt::NoBrush);
-        painter->drawRoundedRect(QRectF(option->rect).adjusted(0.5, 0.5, -0.5, -0.5), 1.5, 1.5);
+        painter->drawRoundedRect(QRectF(rect).adjusted(0.5, 0.5, -0.5, -0.5), 1.5, 1.5);
         painter->restore();
     }
 };

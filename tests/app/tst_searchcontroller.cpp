@@ -27,6 +27,7 @@ Scheme scheme(const char* text)
     return Scheme::parse(text).value();
 }
 
+/// One window for all tests, which takes longer to make than a model to open; a closed model leaves nothing behind.
 struct Fixture {
     test::WindowDriver driver;
     MainWindow& window = driver.window();
@@ -37,6 +38,14 @@ struct Fixture {
     QSignalSpy failed{search, &SearchController::failed};
     QSignalSpy noted{search, &SearchController::noted};
 
+    void reset()
+    {
+        session->undoStack()->setClean(); // nobody is asked about unsaved edits
+        driver.trigger("closeModel");
+        QVERIFY(driver.settle() && !search->search() && !front->hasData());
+        failed.clear();
+        noted.clear();
+    }
     /// Presets take a while to be placed.
     bool ready(bool withPresets = false)
     {
@@ -86,10 +95,16 @@ struct Fixture {
 class TestSearchController : public QObject
 {
     Q_OBJECT
+    std::unique_ptr<Fixture> m_fixture;
+
 private Q_SLOTS:
+    void initTestCase() { m_fixture = std::make_unique<Fixture>(); }
+    void cleanup() { m_fixture->reset(); }
+    void cleanupTestCase() { m_fixture.reset(); }
+
     void theBudgetStartsAtWhatThePolicyTakes()
     {
-        Fixture f;
+        Fixture& f = *m_fixture;
         QVERIFY(f.ready());
         QVERIFY(!f.search->search());
         QVERIFY(f.measured(f.request()));
@@ -102,7 +117,7 @@ private Q_SLOTS:
 
     void theLastOfManyBudgetsCounts()
     {
-        Fixture f;
+        Fixture& f = *m_fixture;
         QVERIFY(f.ready() && f.measured(f.request()));
         QSignalSpy found(f.search, &SearchController::foundChanged);
         for (int i = 0; i <= 100; ++i)
@@ -116,7 +131,7 @@ private Q_SLOTS:
 
     void adoptingIsOneStepThatCanBeUndone()
     {
-        Fixture f;
+        Fixture& f = *m_fixture;
         QVERIFY(f.ready() && f.measured(f.request("int3,group=64;int4,group=64;f16")));
         const Policy before = f.session->policy();
         f.search->setBudget(f.range(0.4));
@@ -140,7 +155,7 @@ private Q_SLOTS:
 
     void locksAreFollowed()
     {
-        Fixture f;
+        Fixture& f = *m_fixture;
         QVERIFY(f.ready() && f.measured(f.request()));
         const int query = f.session->model()->indexOf(kQuery);
         f.session->setSchemes({{query, scheme("int8,channel")}}, "int8");
@@ -167,7 +182,7 @@ private Q_SLOTS:
 
     void siblingsShareAndContradictionsAreNamed()
     {
-        Fixture f;
+        Fixture& f = *m_fixture;
         QVERIFY(f.ready() && f.measured(f.request()));
         const auto alone = f.search->search()->parts().size();
         QTest::mouseClick(f.button("One scheme in q/k/v, gate/up"), Qt::LeftButton);
@@ -186,51 +201,9 @@ private Q_SLOTS:
         QVERIFY(f.search->search());
     }
 
-    void presetsAndFilesLieBesideTheFront()
-    {
-        Fixture f;
-        QVERIFY(f.ready(true) && f.measured(f.request()));
-        const auto& references = f.search->references();
-        QVERIFY(references.size() > 5);
-        for (const auto& reference : references)
-            QVERIFY2(reference.placed && reference.cost, qPrintable(reference.label));
-        Policy saved;
-        saved.defaultScheme = scheme("int6,group=64");
-        const QString path = f.driver.folder().filePath("six bits.json");
-        QVERIFY(saved.save(path.toStdString()).ok());
-        f.window.findChild<SearchViews*>()->addPolicy(path);
-        QVERIFY(f.driver.settle());
-        const auto find = [&] {
-            return std::find_if(references.begin(), references.end(), [](const auto& r) { return r.label == "six bits"; });
-        };
-        auto six = find();
-        QVERIFY(six != references.end() && six->cost);
-        QCOMPARE(six->cost->bytes, f.search->search()->problem().largestBytes());
-        Snapshots* snapshots = f.window.findChild<Snapshots*>();
-        snapshots->add("five bits", {}, [] {
-            Policy policy;
-            policy.defaultScheme = scheme("int5,group=64");
-            return policy;
-        }());
-        QVERIFY(f.driver.settle());
-        const auto five = std::find_if(references.begin(), references.end(), [](const auto& r) { return r.label == "five bits"; });
-        QVERIFY(five != references.end() && five->cost && five->cost->error > 0);
-        six = find(); // the list was made anew
-        // A click adopts it.
-        const int mark = int(six - references.begin());
-        QTest::qWait(50);
-        f.front->setView({0, 17}, {1e-6, 10}); // nothing near it that could be meant instead
-        QTest::qWait(20);
-        Q_EMIT f.page->markPicked(mark);
-        QCOMPARE(f.session->policy().defaultScheme, scheme("int6,group=64"));
-        Q_EMIT f.page->markPicked(0); // the present policy: nothing to adopt
-        QCOMPARE(f.session->undoStack()->count(), 1);
-        QL_TRY_VERIFY(f.search->references().front().cost && f.search->references().front().cost->bytes == six->cost->bytes);
-    }
-
     void outputErrorsGoWithTheirCalibration()
     {
-        Fixture f;
+        Fixture& f = *m_fixture;
         QVERIFY(f.ready());
         SearchController::Request request = f.request();
         request.measure = SearchMeasure::Output;
@@ -256,7 +229,7 @@ private Q_SLOTS:
 
     void divergencesAreMeasuredAndWaitForANewMeasurement()
     {
-        Fixture f;
+        Fixture& f = *m_fixture;
         QVERIFY(f.ready());
         SearchController::Request request = f.request("int3,group=64");
         request.measure = SearchMeasure::Kl;
@@ -294,7 +267,7 @@ private Q_SLOTS:
 
     void anotherModelForgetsEverything()
     {
-        Fixture f;
+        Fixture& f = *m_fixture;
         QVERIFY(f.ready() && f.measured(f.request()));
         f.search->measure(f.request("int2;int8"));
         f.driver.trigger("closeModel");
@@ -306,7 +279,7 @@ private Q_SLOTS:
 
     void thePageIsUsedByMouseAndKeys()
     {
-        Fixture f;
+        Fixture& f = *m_fixture;
         QVERIFY(f.ready());
         QTest::mouseClick(f.button("Measure"), Qt::LeftButton);
         QVERIFY(f.search->isMeasuring());
@@ -329,6 +302,48 @@ private Q_SLOTS:
         QTest::keyClick(&f.window, Qt::Key_Z, Qt::ControlModifier);
         QVERIFY(f.session->policy().tensors.empty());
         QVERIFY(f.failed.isEmpty());
+    }
+
+    void presetsAndFilesLieBesideTheFront()
+    {
+        Fixture& f = *m_fixture;
+        QVERIFY(f.ready(true) && f.measured(f.request()));
+        const auto& references = f.search->references();
+        QVERIFY(references.size() > 5);
+        for (const auto& reference : references)
+            QVERIFY2(reference.placed && reference.cost, qPrintable(reference.label));
+        Policy saved;
+        saved.defaultScheme = scheme("int6,group=64");
+        const QString path = f.driver.folder().filePath("six bits.json");
+        QVERIFY(saved.save(path.toStdString()).ok());
+        f.window.findChild<SearchViews*>()->addPolicy(path);
+        QVERIFY(f.driver.settle());
+        const auto find = [&] {
+            return std::find_if(references.begin(), references.end(), [](const auto& r) { return r.label == "six bits"; });
+        };
+        auto six = find();
+        QVERIFY(six != references.end() && six->cost);
+        QCOMPARE(six->cost->bytes, f.search->search()->problem().largestBytes());
+        Snapshots* snapshots = f.window.findChild<Snapshots*>();
+        snapshots->add("five bits", {}, [] {
+            Policy policy;
+            policy.defaultScheme = scheme("int5,group=64");
+            return policy;
+        }());
+        QVERIFY(f.driver.settle());
+        const auto five = std::find_if(references.begin(), references.end(), [](const auto& r) { return r.label == "five bits"; });
+        QVERIFY(five != references.end() && five->cost && five->cost->error > 0);
+        six = find(); // the list was made anew
+        // A click adopts it.
+        const int mark = int(six - references.begin());
+        QTest::qWait(50);
+        f.front->setView({0, 17}, {1e-6, 10}); // nothing near it that could be meant instead
+        QTest::qWait(20);
+        Q_EMIT f.page->markPicked(mark);
+        QCOMPARE(f.session->policy().defaultScheme, scheme("int6,group=64"));
+        Q_EMIT f.page->markPicked(0); // the present policy: nothing to adopt
+        QCOMPARE(f.session->undoStack()->count(), 1);
+        QL_TRY_VERIFY(f.search->references().front().cost && f.search->references().front().cost->bytes == six->cost->bytes);
     }
 };
 

@@ -24,7 +24,7 @@ namespace {
 struct Fixture {
     QWidget window;
     QLineEdit other{&window};
-    QAction open{"&Open file…"}, save{"&Save policy"}, undo{"&Undo"};
+    QAction open{"&Open file…"}, save{"&Save policy"}, undo{"&Undo"}, preset{"Q4_K_M\t2 MB"};
     CommandPalette palette{&window};
     QLineEdit* line = palette.findChild<QLineEdit*>();
     QListView* list = palette.findChild<QListView*>();
@@ -33,7 +33,8 @@ struct Fixture {
     {
         save.setShortcut(QKeySequence("Ctrl+S"));
         undo.setEnabled(false);
-        palette.setActions({&open, &save, &undo});
+        preset.setProperty(CommandPalette::kTextProperty, "Preset Q4_K_M");
+        palette.setActions({&open, &save, &undo, &preset});
         palette.setTensors({"model.layers.0.self_attn.v_proj.weight", "model.layers.12.self_attn.v_proj.weight"});
         palette.setRules({"role v_proj: int8"});
         palette.setHelpTopics({"Clipping"});
@@ -125,7 +126,7 @@ private Q_SLOTS:
         QTest::keyClick(f.line, Qt::Key_Down);
         QCOMPARE(f.list->currentIndex().data().toString(), QString("Save policy"));
         QTest::keyClick(f.line, Qt::Key_Down);
-        QCOMPARE(f.list->currentIndex().data().toString(), QString("role v_proj: int8"));
+        QCOMPARE(f.list->currentIndex().data().toString(), QString("Preset Q4_K_M"));
         for (int i = 0; i < 3; ++i)
             QTest::keyClick(f.line, Qt::Key_Up);
         QVERIFY(f.list->currentIndex().data().toString().contains("layers.12")); // round the end

@@ -86,9 +86,11 @@ void CommandPalette::Private::collect()
 {
     QList<PaletteModel::Entry> entries;
     for (int i = 0; i < int(actions.size()); ++i) {
-        if (actions[i] && !actions[i]->isSeparator() && actions[i]->isVisible())
-            entries.append({PaletteModel::Kind::Action, i, plainText(actions[i]->text()),
-                            actions[i]->shortcut().toString(QKeySequence::NativeText), actions[i]->isEnabled()});
+        if (!actions[i] || actions[i]->isSeparator() || !actions[i]->isVisible())
+            continue;
+        const QString name = actions[i]->property(kTextProperty).toString();
+        entries.append({PaletteModel::Kind::Action, i, name.isEmpty() ? plainText(actions[i]->text()) : name,
+                        actions[i]->shortcut().toString(QKeySequence::NativeText), actions[i]->isEnabled()});
     }
     const auto add = [&entries](PaletteModel::Kind kind, const QStringList& names) {
         for (int i = 0; i < int(names.size()); ++i)

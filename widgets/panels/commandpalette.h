@@ -15,6 +15,9 @@ class CommandPalette : public QFrame
 {
     Q_OBJECT
 public:
+    /// Of an action: its name in the palette where the text alone ("Q4_K_M") says too little.
+    static constexpr const char* kTextProperty = "paletteText";
+
     explicit CommandPalette(QWidget* parent = nullptr);
     ~CommandPalette() override;
     void setActions(const QList<QAction*>& actions);

@@ -38,7 +38,7 @@ QString figuresOf(const JobRate& rate, quint64 done, quint64 total, JobUnit unit
     if (rate.share())
         parts << percent(*rate.share());
     const QString count = total > 0 ? JobBar::tr("%1 of %2").arg(amount(done, unit), amount(total, unit)) : amount(done, unit);
-    if (total > 0 || done > 0 || !tokens) // before the text is read there is nothing to count
+    if (total > 0 || done > 0) // not every job counts, and none before it has read something
         parts << (tokens ? JobBar::tr("%1 tokens").arg(count) : count);
     if (rate.perSecond()) {
         const QString each = amount(quint64(*rate.perSecond()), unit);

@@ -82,7 +82,7 @@ void MetricsPanel::Private::build()
     auto* grid = new QGridLayout(q);
     grid->setContentsMargins(theme::kSpacing, theme::kSpacing / 2, theme::kSpacing, theme::kSpacing);
     grid->setHorizontalSpacing(theme::kSpacing / 2);
-    grid->setVerticalSpacing(theme::kSpacing / 2);
+    grid->setVerticalSpacing(2); // all rows are seen in the smallest window
     grid->setColumnStretch(0, 1);
     state = new QLabel(q);
     state->setFont(theme::smallFont());

@@ -165,6 +165,7 @@ void RuleDialog::Private::fillRoles(const Rule& rule)
         widest = std::max(widest, roles->fontMetrics().horizontalAdvance(item->text()));
     }
     roles->setGridSize({widest + 5 * theme::kSpacing, 3 * theme::kSpacing});
+    roles->setMaximumHeight(((roles->count() + 2) / 3 + 1) * 3 * theme::kSpacing); // three columns find room, and a line more
 }
 
 void RuleDialog::Private::show(const Rule& rule)

@@ -190,11 +190,10 @@ void RulesPanel::Private::fitColumns()
     const int digit = table->fontMetrics().horizontalAdvance('0');
     const int widest = std::max(digit * 12, table->viewport()->width() * 2 / 5);
     const QAbstractItemView* view = table; // where the hint is public
-    const auto fit = [&](int column, int least) {
-        table->horizontalHeader()->resizeSection(column, std::clamp(view->sizeHintForColumn(column) + digit, least, widest));
-    };
-    fit(RulesModel::SchemeColumn, digit * 7);
-    fit(RulesModel::MatchesColumn, digit * 8);
+    for (const int column : {RulesModel::SchemeColumn, RulesModel::MatchesColumn}) {
+        const int least = table->horizontalHeader()->sectionSizeHint(column) + digit;
+        table->horizontalHeader()->resizeSection(column, std::clamp(view->sizeHintForColumn(column) + digit, least, std::max(least, widest)));
+    }
     table->resizeRowsToContents();
 }
 
