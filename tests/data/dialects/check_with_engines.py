@@ -78,7 +78,10 @@ def gptq(config):
     transformers.GPTQConfig(bits=config["bits"], group_size=config["group_size"], sym=config["sym"], format="gptq")
     result = {}
     for name in linear_modules()[1]:
-        result[name] = (config["bits"], config["group_size"]) if name != "lm_head" or config["lm_head"] else None
+        result[name] = (config["bits"], config["group_size"])
+        if name == "lm_head" and not config["lm_head"]:
+            result[name] = None
+            continue
         for pattern, change in config.get("dynamic", {}).items():
             if re.match(pattern[2:], name):
                 merged = {**config, **change}
