@@ -106,6 +106,7 @@ private Q_SLOTS:
         QCOMPARE(model.index(1, RulesModel::NoteColumn).data().toString(), QString("no match"));
         QVERIFY(model.index(1, RulesModel::MatchesColumn).data(Qt::ToolTipRole).toString().contains("No tensor"));
         QCOMPARE(model.index(2, 0).data(RulesModel::MarkRole).toString(), QString("warning"));
+        QVERIFY(model.index(2, 0).data(Qt::ToolTipRole).toString().contains("shadowed by rule 1")); // in full, where the row elides it
         QVERIFY(model.index(0, 0).data(RulesModel::MarkRole).toString().isEmpty());
         QVERIFY(model.index(2, 0).data(RulesModel::IdleRole).toBool());
         model.setInsight({uses[0]}, {});

@@ -111,6 +111,8 @@ QString RulesModel::noteText(int rule) const
 QString RulesModel::tipOf(int rule) const
 {
     QString tip = appliesTo(m_rules[size_t(rule)]);
+    if (const QString note = noteText(rule); !note.isEmpty())
+        tip += '\n' + note;
     if (rule < int(m_findings.size())) {
         for (const Finding& finding : m_findings[size_t(rule)])
             tip += '\n' + fromStd(finding.text);

@@ -67,7 +67,6 @@ void RuleDialog::Private::buildConditions()
     roles->setFlow(QListView::LeftToRight);
     roles->setWrapping(true);
     roles->setResizeMode(QListView::Adjust);
-    roles->setMinimumHeight(12 * theme::kSpacing);
     roles->setAccessibleName(tr("Roles"));
     pattern = new QLineEdit(q);
     pattern->setPlaceholderText(tr("regular expression, found anywhere in the name"));
@@ -165,7 +164,7 @@ void RuleDialog::Private::fillRoles(const Rule& rule)
         widest = std::max(widest, roles->fontMetrics().horizontalAdvance(item->text()));
     }
     roles->setGridSize({widest + 5 * theme::kSpacing, 3 * theme::kSpacing});
-    roles->setMaximumHeight(((roles->count() + 2) / 3 + 1) * 3 * theme::kSpacing); // three columns find room, and a line more
+    roles->setFixedHeight(((roles->count() + 2) / 3 + 1) * 3 * theme::kSpacing); // three columns find room, and a line more
 }
 
 void RuleDialog::Private::show(const Rule& rule)
@@ -270,7 +269,10 @@ RuleDialog::RuleDialog(const Rule& rule, std::shared_ptr<const Model> model, QWi
     d->matches->setVisible(model != nullptr);
     auto* parts = new QHBoxLayout;
     parts->setSpacing(2 * theme::kSpacing);
-    parts->addLayout(d->buildForm(), 3);
+    auto* form = new QVBoxLayout;
+    form->addLayout(d->buildForm());
+    form->addStretch(1);
+    parts->addLayout(form, 3);
     parts->addWidget(d->matches, 2);
     auto* column = new QVBoxLayout(this);
     column->addLayout(parts, 1);
