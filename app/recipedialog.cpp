@@ -22,7 +22,7 @@
 namespace ql {
 namespace {
 
-constexpr size_t kMostTensors = 3000; ///< every dialect writes that many in an instant
+constexpr size_t kMostMarked = 3000; ///< every dialect writes that many in an instant
 
 } // namespace
 
@@ -101,7 +101,7 @@ QWidget* RecipeDialog::buildRecipe()
 /// Marks which dialects say all, lose something, or cannot say it at all.
 void RecipeDialog::markDialects()
 {
-    if (m_model->tensors().size() > kMostTensors)
+    if (m_model->tensors().size() > kMostMarked)
         return;
     for (int row = 0; row < m_dialects->count(); ++row) {
         const auto written = dialects()[size_t(row)].write(m_policy, *m_model);

@@ -14,7 +14,7 @@ constexpr size_t kCachedStudies = 256;
 constexpr size_t kCachedErrors = 1 << 16;
 
 template <class Map>
-void trim(Map& cache, size_t limit)
+void trimTo(Map& cache, size_t limit)
 {
     if (cache.size() >= limit)
         cache.clear();
@@ -64,7 +64,7 @@ void RunController::requestActivation(int tensor, const ActivationScheme& scheme
                     Q_EMIT activationFailed(tensor, study.error());
                 return;
             }
-            trim(d->studies, kCachedStudies);
+            trimTo(d->studies, kCachedStudies);
             d->studies[{input, scheme}] = *study;
             Q_EMIT activationReady(tensor, *study);
         });
@@ -112,7 +112,7 @@ void RunController::requestOutputError(int tensor, const Scheme& scheme, bool pr
                 return;
             }
             if (!preview) {
-                trim(d->outputErrors, kCachedErrors);
+                trimTo(d->outputErrors, kCachedErrors);
                 d->outputErrors[wanted] = *error;
             }
             Q_EMIT outputErrorReady(wanted.tensor, wanted.scheme, *error, preview);
@@ -153,7 +153,7 @@ void RunController::Private::nextOutputError()
             [this, key, of = calibration](Result<OutputError> error) {
                 // What cannot be measured (an input that was not seen, say) stays unknown in the table.
                 if (error.ok() && of == calibration) {
-                    trim(outputErrors, kCachedErrors);
+                    trimTo(outputErrors, kCachedErrors);
                     outputErrors[key] = *error;
                     Q_EMIT q->tableOutputErrorReady(key.tensor, key.scheme, *error);
                 }
