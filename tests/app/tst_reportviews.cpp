@@ -4,6 +4,7 @@
 // and the sheet before an export says what would happen.
 #include "app/exportcontroller.h"
 #include "app/exportdialog.h"
+#include "support/samplecalibration.h"
 #include "support/windowdriver.h"
 #include "widgets/models/planmodel.h"
 #include "widgets/panels/comparefigures.h"
@@ -16,6 +17,7 @@
 #include <QLineEdit>
 #include <QPushButton>
 #include <QSignalSpy>
+#include <QUndoStack>
 
 using namespace ql;
 
@@ -127,6 +129,37 @@ private Q_SLOTS:
         QVERIFY(file.readAll().contains(kQuery));
         exports->reportTo(driver.folder().filePath("report.pdf"), driver.window().backend(), nullptr, nullptr);
         QCOMPARE(failed.size(), 1);
+    }
+
+    /// What a policy weighs by is known to the sheet, or named as missing.
+    void theSheetAsksTheCalibration()
+    {
+        test::WindowDriver& driver = *m_driver;
+        Session* session = driver.window().session();
+        auto* exports = driver.window().findChild<ExportController*>();
+        Policy policy = session->policy();
+        policy.defaultScheme = Scheme::parse("q4_k,imatrix").value();
+        session->changePolicy(policy, QStringLiteral("weighed"));
+        QVERIFY(driver.settle());
+        const auto problemOf = [&] {
+            exports->askAndExportModel(driver.window().backend());
+            auto* sheet = driver.window().findChild<ExportDialog*>();
+            auto* format = sheet->findChild<QComboBox*>();
+            format->setCurrentIndex(format->findData(int(ExportFormat::Gguf)));
+            sheet->findChild<QLineEdit*>()->setText(driver.folder().filePath("weighed.gguf"));
+            QString problem = QString::number(sheet->table()->fallbacks());
+            for (const auto* button : sheet->findChildren<QPushButton*>())
+                problem += button->text() == "Write" ? button->toolTip() : QString();
+            const bool settled = driver.settle();
+            delete sheet;
+            return settled ? problem : QStringLiteral("not settled");
+        };
+        QVERIFY2(problemOf().contains("calibration"), qPrintable(problemOf()));
+        exports->setCalibration(test::sampleCalibration(*session->model()));
+        QCOMPARE(problemOf(), QStringLiteral("0"));
+        exports->setCalibration(nullptr);
+        session->undoStack()->undo();
+        QVERIFY(driver.settle());
     }
 
     void theSheetSaysWhatWouldBeWritten()
