@@ -227,8 +227,10 @@ Result<std::vector<TensorReport>> carryOut(Work& work, Backend& backend, ThreadP
         QL_TRY(plan, planExport(model, work.decisions, work.exported->options));
     }
     const std::vector<Decision> carried = work.exported ? carriedOut(plan) : work.decisions;
-    QL_TRY(std::vector<TensorReport> reports,
-           measureModel(backend, model, carried, work.selected, {}, progressJob(context, "measuring")));
+    const JobControl job = progressJob(context, "measuring");
+    auto measured = work.exported ? measurePlan(backend, model, plan, work.selected, job)
+                                  : measureModel(backend, model, carried, work.selected, {}, job);
+    QL_TRY(std::vector<TensorReport> reports, std::move(measured));
     noteChanges(work, reports);
     if (work.calibration)
         QL_CHECK(addOutputErrors(backend, model, carried, work.policy.activations, *work.calibration, pool,

@@ -94,6 +94,8 @@ Result<ExportPlan> planCheckpoint(const Model& model, const std::vector<Decision
         for (const CheckpointEntry& written : tensor.entries)
             entry.targetBytes +=
                 dtypeBytes(written.entry.dtype, elementCount(written.entry.shape).value_or(0)).value_or(0);
+        if (tensor.quantized() && tensor.cols != source.cols())
+            entry.cols = tensor.cols;
         const uint64_t count = source.parameters();
         entry.bitsPerWeight = count ? 8.0 * double(entry.targetBytes) / double(count) : 0;
         plan.quantizedBytes += entry.targetBytes;

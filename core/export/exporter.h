@@ -50,6 +50,7 @@ struct PlanEntry {
     double bitsPerWeight = 0;
     std::vector<std::string> warnings;
     int part = 1; ///< who writes it, of ExportOptions::parts
+    int64_t cols = 0; ///< of the rows that are quantized, where the format cuts them otherwise than the tensor; else 0
 };
 
 struct ExportPlan {
@@ -83,6 +84,10 @@ Result<std::vector<TensorReport>> measureModel(Backend& backend, const Model& mo
                                                const std::vector<Decision>& decisions, const std::vector<int>& tensors,
                                                const std::function<void(const TensorReport&)>& onTensor,
                                                const JobControl& job);
+
+/// The same for what an export would write: the plan's decisions, on the rows that it quantizes.
+Result<std::vector<TensorReport>> measurePlan(Backend& backend, const Model& model, const ExportPlan& plan,
+                                              const std::vector<int>& tensors, const JobControl& job);
 
 /// Adds the output error to the reports of weights whose input the calibration knows, with the activations as
 /// `activations` wants them. Where it has no rows to quantize, the weights alone count and a note says so.

@@ -43,7 +43,8 @@ ErrorMetrics unchanged(const TensorInfo& tensor)
     return metrics;
 }
 
-Result<TensorReport> measureOne(Backend& backend, const Model& model, int index, const Decision& decision,
+/// `cols`: of the rows that are quantized; 0: the tensor's own.
+Result<TensorReport> measureOne(Backend& backend, const Model& model, int index, const Decision& decision, int64_t cols,
                                 const JobControl& job)
 {
     const TensorInfo& info = model.tensors()[size_t(index)];
@@ -57,6 +58,9 @@ Result<TensorReport> measureOne(Backend& backend, const Model& model, int index,
     }
     QL_TRY(TensorView view, model.view(index));
     view = view.weighted(decision.importance);
+    if (cols > 0) {
+        QL_TRY(view, TensorView::create(view.source(), view.offset(), view.dtype(), {view.count() / cols, cols}));
+    }
     QL_TRY(report.metrics, backend.measure(view, decision.scheme, job));
     if (report.metrics.finite != report.metrics.count) {
         QL_TRY(const TensorStats stats, backend.statistics(view, job));
@@ -68,12 +72,12 @@ Result<TensorReport> measureOne(Backend& backend, const Model& model, int index,
     return report;
 }
 
-} // namespace
+using MeasureTensor = std::function<Result<TensorReport>(int tensor, const JobControl& job)>;
 
-Result<std::vector<TensorReport>> measureModel(Backend& backend, const Model& model,
-                                               const std::vector<Decision>& decisions, const std::vector<int>& tensors,
-                                               const std::function<void(const TensorReport&)>& onTensor,
-                                               const JobControl& job)
+Result<std::vector<TensorReport>> measureEach(const Model& model, const std::vector<int>& tensors,
+                                              const MeasureTensor& measure,
+                                              const std::function<void(const TensorReport&)>& onTensor,
+                                              const JobControl& job)
 {
     uint64_t total = 0, done = 0;
     for (const int index : tensors)
@@ -83,7 +87,7 @@ Result<std::vector<TensorReport>> measureModel(Backend& backend, const Model& mo
         if (job.cancelled())
             return cancelledError();
         JobControl inner{job.stop, [&](uint64_t part, uint64_t) { job.report(done + part, total); }};
-        auto report = measureOne(backend, model, index, decisions[size_t(index)], inner);
+        auto report = measure(index, inner);
         if (!report.ok()) {
             Error error = report.error();
             if (error.code != ErrorCode::Cancelled && error.where.find(model.tensors()[size_t(index)].name) == std::string::npos)
@@ -97,6 +101,29 @@ Result<std::vector<TensorReport>> measureModel(Backend& backend, const Model& mo
         reports.push_back(std::move(*report));
     }
     return reports;
+}
+
+} // namespace
+
+Result<std::vector<TensorReport>> measureModel(Backend& backend, const Model& model,
+                                               const std::vector<Decision>& decisions, const std::vector<int>& tensors,
+                                               const std::function<void(const TensorReport&)>& onTensor,
+                                               const JobControl& job)
+{
+    const auto measure = [&](int index, const JobControl& inner) {
+        return measureOne(backend, model, index, decisions[size_t(index)], 0, inner);
+    };
+    return measureEach(model, tensors, measure, onTensor, job);
+}
+
+Result<std::vector<TensorReport>> measurePlan(Backend& backend, const Model& model, const ExportPlan& plan,
+                                              const std::vector<int>& tensors, const JobControl& job)
+{
+    const auto measure = [&](int index, const JobControl& inner) {
+        const PlanEntry& entry = plan.entries[size_t(index)];
+        return measureOne(backend, model, index, entry.decision, entry.cols, inner);
+    };
+    return measureEach(model, tensors, measure, {}, job);
 }
 
 namespace {

@@ -180,6 +180,7 @@ private Q_SLOTS:
         QTest::newRow("groups that do not fit") << "int4,group=100" << "gptq" << "int4,group=64" << "28 tensors: int4,group=64 instead of";
         QTest::newRow("type of scales") << "int4,group=64,scale=f32" << "gptq" << "int4,group=64" << "the type that the format stores";
         QTest::newRow("kept") << "nf4" << "gptq" << "" << "28 tensors: kept as stored instead of nf4";
+        QTest::newRow("across rows") << "nf4,group=512" << "bitsandbytes" << "nf4,group=512" << "run on from row to row";
         QTest::newRow("as asked") << "int4,asym,group=64" << "mlx" << "int4,asym,group=64" << "asymmetric";
         QTest::newRow("codes") << "nf4" << "codes" << "nf4" << "one per byte";
     }
