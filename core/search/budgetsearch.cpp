@@ -3,9 +3,11 @@
 #include "core/search/budgetsearch.h"
 
 #include "core/base/format.h"
+#include "core/quant/schemetable.h"
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace ql {
 namespace {
@@ -255,6 +257,38 @@ std::optional<AllocationProblem::FrontPoint> BudgetSearch::pointOf(const std::ve
         point.cost += cell->error;
     }
     return point;
+}
+
+std::string BudgetSearch::beyond(const std::vector<Decision>& decisions) const
+{
+    std::set<std::string_view> formats;
+    size_t kept = 0, otherwise = 0;
+    for (size_t i = 0; i < m_table->rows.size(); ++i) {
+        const CostTable::Row& row = m_table->rows[i];
+        if (decisions[i].asStored)
+            continue;
+        const Scheme& scheme = decisions[i].scheme;
+        const auto alike = [&](const CostTable::Cell& cell) { return cell.scheme.format == scheme.format; };
+        if (row.asStored)
+            ++kept;
+        else if (std::none_of(row.cells.begin(), row.cells.end(), alike))
+            formats.insert(traits(scheme.format).label);
+        else if (std::none_of(row.cells.begin(), row.cells.end(), [&](const auto& cell) { return cell.scheme == scheme; }))
+            ++otherwise;
+    }
+    std::string text;
+    if (kept > 0)
+        text = kept == 1 ? "quantizes a tensor that stays as stored here"
+                         : "quantizes " + std::to_string(kept) + " tensors that stay as stored here";
+    if (!formats.empty()) {
+        text += text.empty() ? "uses " : " and uses ";
+        for (const std::string_view format : formats)
+            text += (format == *formats.begin() ? "" : ", ") + std::string(format);
+        text += formats.size() == 1 ? ", which is no candidate" : ", which are no candidates";
+    }
+    if (text.empty() && otherwise > 0)
+        text = "uses groups or clipping that no candidate has";
+    return text;
 }
 
 } // namespace ql

@@ -45,6 +45,8 @@ public:
     std::string stepText(int part, const Allocation& found) const;
     /// Where decisions lie beside the front; nothing when one of their schemes was not measured.
     std::optional<AllocationProblem::FrontPoint> pointOf(const std::vector<Decision>& decisions) const;
+    /// What decisions do that this search may not: "uses Q4_K, Q6_K, which are no candidates"; empty: nothing.
+    std::string beyond(const std::vector<Decision>& decisions) const;
 
 private:
     BudgetSearch(std::shared_ptr<const Model> model, Policy policy, Shared<CostTable> table, std::vector<Part> parts,

@@ -58,6 +58,36 @@ private Q_SLOTS:
             QVERIFY2(text(size).contains("\"" + spelled + "\""), text(size));
     }
 
+    void whatPoliciesDoBeyondASearch_data()
+    {
+        QTest::addColumn<QByteArray>("scheme");
+        QTest::addColumn<bool>("embeddings");
+        QTest::addColumn<QByteArray>("said");
+        QTest::newRow("a candidate") << QByteArray("int4,group=16") << false << QByteArray();
+        QTest::newRow("another group") << QByteArray("int4,channel") << false << QByteArray("uses groups or clipping that no candidate has");
+        QTest::newRow("another format") << QByteArray("int5,group=16") << false << QByteArray("uses INT5, which is no candidate");
+        QTest::newRow("what stays as stored")
+            << QByteArray("int4,group=16") << true << QByteArray("as stored here");
+    }
+    void whatPoliciesDoBeyondASearch()
+    {
+        QFETCH(QByteArray, scheme);
+        QFETCH(bool, embeddings);
+        QFETCH(QByteArray, said);
+        const auto search = searchIn(request(), false);
+        QVERIFY(search.ok());
+        Policy policy;
+        policy.defaultScheme = Scheme::parse(scheme.toStdString()).value();
+        if (embeddings) {
+            for (const TensorInfo& tensor : m_model->tensors()) {
+                if (tensor.role == TensorRole::Embedding || tensor.role == TensorRole::LmHead)
+                    policy.tensors[tensor.name] = {policy.defaultScheme, false, {}};
+            }
+        }
+        const QByteArray beyond = QByteArray::fromStdString(search->beyond(policy.resolve(*m_model).value()));
+        QVERIFY2(said.isEmpty() ? beyond.isEmpty() : beyond.contains(said), beyond.constData());
+    }
+
     void candidatesAreCrossed()
     {
         const auto schemes = parseCandidates(" int4 ; nf4;int4;q4_0;");
