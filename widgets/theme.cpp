@@ -143,6 +143,13 @@ public:
         else if (element == PE_FrameLineEdit && !(option->state & State_HasFocus))
             outline(painter, option->rect, QColor(enabled ? 0xff474c52 : 0xff34373c));
     }
+    void drawComplexControl(ComplexControl control, const QStyleOptionComplex* option, QPainter* painter,
+                            const QWidget* widget) const override
+    {
+        QProxyStyle::drawComplexControl(control, option, painter, widget);
+        if (control == CC_SpinBox && !(option->state & State_HasFocus))
+            outline(painter, option->rect, QColor(option->state & State_Enabled ? 0xff474c52 : 0xff34373c));
+    }
 
 private:
     static void outline(QPainter* painter, const QRect& rect, const QColor& color)

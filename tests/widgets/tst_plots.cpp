@@ -116,6 +116,22 @@ private Q_SLOTS:
         }
     }
 
+    void namesStandBesideTheirPoints()
+    {
+        const std::vector<QPointF> points{{100, 100}, {106, 100}, {100, 106}, {5, 5}};
+        const std::vector<QSizeF> sizes(points.size(), QSizeF(60, 14));
+        const QRectF area(0, 0, 300, 200), caption(112, 90, 80, 20);
+        const auto boxes = placedBeside(points, sizes, 4, area, {caption}, {});
+        for (size_t i = 0; i < points.size(); ++i) {
+            QVERIFY(boxes[i]);
+            QVERIFY(area.contains(*boxes[i]) && !boxes[i]->intersects(caption));
+            for (size_t k = 0; k < points.size(); ++k)
+                QVERIFY(!boxes[i]->contains(points[k]) && (i == k || !boxes[i]->intersects(*boxes[k])));
+        }
+        QVERIFY(!placedBeside({{10, 10}}, {{400, 14}}, 4, area, {}, {})[0]); // no room at all
+        QVERIFY(placedBeside({{100, 100}}, {{60, 14}}, 4, area, {}, {area})[0]); // better across a line than nowhere
+    }
+
     void tablesBecomeCsv()
     {
         const PlotTable table{{"code", "share (%)"}, {{"a,b", "1.5"}, {"say \"x\"", "2"}}};

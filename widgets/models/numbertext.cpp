@@ -55,6 +55,19 @@ QString wholeText(quint64 count)
     return text;
 }
 
+QString counted(qsizetype count, const QString& one, const QString& many)
+{
+    return count == 1 ? one : many.arg(wholeText(quint64(count)));
+}
+
+QString shortTensorName(const QString& name)
+{
+    QString text = name;
+    for (const char* common : {"model.", "language_model.", "layers.", "transformer.h.", "gpt_neox.", "blk."})
+        text = text.startsWith(QLatin1String(common)) ? text.mid(int(qstrlen(common))) : text;
+    return text.endsWith(QLatin1String(".weight")) ? text.chopped(7) : text;
+}
+
 ColumnUnit bytesUnit(double largest)
 {
     static const char* const names[] = {"B", "kB", "MB", "GB", "TB"};

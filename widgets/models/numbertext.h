@@ -21,6 +21,12 @@ QString bytesText(quint64 bytes);
 /// A whole count in full, thousands parted: "32,768".
 QString wholeText(quint64 count);
 
+/// "1 tensor" or "12 tensors": `many` with the count in its %1.
+QString counted(qsizetype count, const QString& one, const QString& many);
+
+/// "0.self_attn.q_proj" of "model.layers.0.self_attn.q_proj.weight": without what all weights of a model have in common.
+QString shortTensorName(const QString& name);
+
 /// Stands where a figure is still to come.
 inline const QString kPendingText = QStringLiteral("…");
 /// Stands where there is nothing to know.

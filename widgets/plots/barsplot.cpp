@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "widgets/plots/barsplot.h"
 
+#include "widgets/models/numbertext.h"
+
 #include <QKeyEvent>
 #include <QWheelEvent>
 
@@ -302,11 +304,12 @@ QString BarsPlot::summary() const
         if (isDrawn(i) && (!isDrawn(top) || m_bars.values[i] > m_bars.values[top]))
             top = i;
     }
-    QString text = tr("%1 by %2, %n bar(s).", nullptr, int(m_order.size())).arg(m_bars.measure, m_bars.item.toLower());
+    QString text = tr("%1 by %2, %3.")
+                       .arg(m_bars.measure, m_bars.item.toLower(), counted(qsizetype(m_order.size()), tr("1 bar"), tr("%1 bars")));
     if (isDrawn(top))
         text += ' ' + tr("Largest: %1 with %2.").arg(nameOf(top), valueText(top));
     if (!m_bars.marked.empty())
-        text += ' ' + tr("%n bar(s) stand out.", nullptr, int(m_bars.marked.size()));
+        text += ' ' + counted(qsizetype(m_bars.marked.size()), tr("1 bar stands out."), tr("%1 bars stand out."));
     return text;
 }
 

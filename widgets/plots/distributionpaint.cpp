@@ -143,10 +143,24 @@ void DistributionPlot::paintClipped(QPainter& painter) const
         painter.fillRect(QRectF(hi, area.top(), area.right() - hi, area.height()), shade);
     }
     const QString text = share > 0 ? tr("%1 % clipped").arg(shortText(100 * share)) : tr("nothing clipped");
-    const double room = QFontMetricsF(painter.font()).horizontalAdvance(text) + 12;
+    const QFontMetricsF metrics(painter.font());
+    const double room = metrics.horizontalAdvance(text) + 12;
     const double x = std::min(hi + 6, area.right() - room + 6);
-    drawLabel(painter, {x, area.top() + area.height() * 0.35 + 28}, Qt::AlignLeft, text,
+    const double y = std::min(area.top() + area.height() * 0.35 + 28, clearTop(hi, hi + room) - metrics.height() - 2);
+    drawLabel(painter, {x, std::max(area.top() + metrics.height(), y)}, Qt::AlignLeft, text,
               theme::color(share > 0 ? Ink::Clipped : Ink::Muted));
+}
+
+double DistributionPlot::clearTop(double left, double right) const
+{
+    double top = plotArea().bottom();
+    const Columns shown = columns(xRange());
+    const double unit = shown.counts.empty() ? 0 : unitOf(shown.width), floor = isLogY() ? yRange().lo : 0;
+    for (size_t i = 0; i < shown.counts.size(); ++i) {
+        if (toPixel(shown.left(i + 1), 1).x() >= left && toPixel(shown.left(i), 1).x() <= right)
+            top = std::min(top, toPixel(0, std::max(shown.counts[i] * unit, floor)).y());
+    }
+    return top;
 }
 
 void DistributionPlot::paintBrush(QPainter& painter) const
@@ -293,10 +307,15 @@ void DistributionPlot::paintHandles(QPainter& painter) const
         if (i == 1 && m_clip.ratio() < 0.9995)
             text += tr(" (× %1)").arg(shortText(m_clip.ratio()));
         const bool outwards = i == 1;
-        const double width = QFontMetricsF(painter.font()).horizontalAdvance(text);
+        const QFontMetricsF metrics(painter.font());
+        const double width = metrics.horizontalAdvance(text);
         const bool fits = outwards ? at.x() + 12 + width < area.right() : at.x() - 12 - width > area.left();
-        drawLabel(painter, at + QPointF((outwards == fits) ? 12 : -12, -24),
-                  (outwards == fits) ? Qt::AlignLeft : Qt::AlignRight, text, ink);
+        const bool rightwards = outwards == fits;
+        const double x = at.x() + (rightwards ? 12 : -12);
+        const double clear = rightwards ? clearTop(x, x + width) : clearTop(x - width, x);
+        // Above the columns, and with room for the clipped share between.
+        const double y = std::min(at.y() - 24, clear - 2 * metrics.height() - 4);
+        drawLabel(painter, {x, std::max(double(area.top()), y)}, rightwards ? Qt::AlignLeft : Qt::AlignRight, text, ink);
     }
 }
 

@@ -114,6 +114,7 @@ private:
     void updateMarks();
     void updateGrid();
     Columns columns(PlotRange x) const;
+    double clearTop(double left, double right) const; ///< pixels: no column between them reaches above
     void paintHistogram(QPainter& painter) const;
     void paintCurve(QPainter& painter) const;
     void paintQuantized(QPainter& painter) const;

@@ -4,10 +4,9 @@
 
 #include "core/base/format.h"
 #include "widgets/models/numbertext.h"
-#include "widgets/theme.h"
 
 #include <QKeyEvent>
-#include <QPainter>
+#include <QLineF>
 
 #include <algorithm>
 #include <cmath>
@@ -17,7 +16,6 @@ namespace ql {
 namespace {
 
 constexpr double kFrontReach = 9; // pixels around a point, the front or the budget that count as on it
-constexpr double kFrontDot = 4.5;
 constexpr double kFarShare = 0.3; ///< of the front's width: points further away must not squeeze it
 
 } // namespace
@@ -170,16 +168,6 @@ PlotRange FrontPlot::fitY(PlotRange x) const
     return {0, hi > 0 ? 1.1 * hi : 1};
 }
 
-QColor FrontPlot::inkOf(Kind kind) const
-{
-    switch (kind) {
-    case Kind::Present: return theme::color(Ink::Accent);
-    case Kind::Preset: return theme::categorical(2);
-    case Kind::Saved: return theme::categorical(4);
-    }
-    Q_UNREACHABLE();
-}
-
 std::optional<size_t> FrontPlot::markAt(QPointF pixel) const
 {
     std::optional<size_t> found;
@@ -254,29 +242,29 @@ QString FrontPlot::textOf(const Point& point) const
         .arg(numberText(8 * double(point.bytes) / double(m_parameters)), bytesText(point.bytes), numberText(point.cost));
 }
 
-QString FrontPlot::tipAt(QPointF pixel) const
+bool FrontPlot::isBelow(const Mark& mark) const
 {
-    const auto mark = markAt(pixel);
-    if (!mark)
-        return {};
-    const QString what = m_marks[*mark].kind == Kind::Present ? tr("the policy as it is now") : tr("click to adopt it");
-    return tr("%1\n%2\n%3").arg(m_marks[*mark].label, textOf(m_marks[*mark].point), what);
+    const auto least = errorAt(mark.point.bytes);
+    return !m_front.empty() && (least ? mark.point.cost < 0.9999 * *least : mark.point.cost < m_front.front().cost);
 }
 
 QString FrontPlot::readout(QPointF value) const
 {
-    if (const auto mark = markAt(toPixel(value.x(), value.y()))) {
-        const auto least = errorAt(m_marks[*mark].point.bytes);
-        QString text = m_marks[*mark].label + '\n' + textOf(m_marks[*mark].point);
-        if (least && *least > 0)
-            text += '\n' + tr("× %1 of the least error of this size").arg(numberText(m_marks[*mark].point.cost / *least));
-        return text;
+    if (const auto found = markAt(toPixel(value.x(), value.y()))) {
+        const Mark& mark = m_marks[*found];
+        QStringList lines{mark.label, textOf(mark.point)};
+        if (const auto least = errorAt(mark.point.bytes); least && *least > 0)
+            lines << tr("× %1 of the least error of this size").arg(numberText(mark.point.cost / *least));
+        if (isBelow(mark) && !mark.beyond.isEmpty())
+            lines << tr("below the front: it %1").arg(mark.beyond);
+        lines << (mark.kind == Kind::Present ? tr("the policy as it is now") : tr("click to adopt it"));
+        return lines.join(QLatin1Char('\n'));
     }
     const PlotRange covered{xOf(m_front.front().bytes), xOf(m_front.back().bytes)};
     if (!covered.contains(value.x()))
         return {};
     const uint64_t bytes = bytesAt(value.x());
-    return tr("least error of this size\n%1").arg(textOf({bytes, errorAt(bytes).value_or(0)}));
+    return tr("least error of this size\n%1\nclick the line to set the budget").arg(textOf({bytes, errorAt(bytes).value_or(0)}));
 }
 
 /// Left and right move the budget, up and down go from point to point, Return adopts.
@@ -350,118 +338,6 @@ QString FrontPlot::summary() const
     for (const Mark& mark : m_marks)
         text += ' ' + tr("%1: %2.").arg(mark.label, textOf(mark.point));
     return text;
-}
-
-void FrontPlot::paintLayer(Layer layer, QPainter& painter)
-{
-    painter.setFont(theme::smallFont());
-    if (layer == Layer::Data) {
-        painter.save();
-        painter.setClipRect(plotArea());
-        paintFront(painter);
-        painter.restore();
-    } else if (layer == Layer::Handles) {
-        paintBudget(painter);
-        painter.save();
-        painter.setClipRect(plotArea());
-        paintMarks(painter);
-        if (m_found) {
-            painter.setPen(QPen(theme::color(Ink::PlotBackground), 1));
-            painter.setBrush(theme::color(Ink::Handle));
-            painter.drawEllipse(pixelOf(*m_found), 5.5, 5.5);
-        }
-        painter.restore();
-    }
-}
-
-/// One corner per pixel column is enough of many thousands; what lies below no policy reaches.
-void FrontPlot::paintFront(QPainter& painter) const
-{
-    QPolygonF line;
-    for (size_t i = 0; i < m_front.size(); ++i) {
-        const QPointF at = pixelOf(m_front[i]);
-        if (line.isEmpty() || i + 1 == m_front.size() || at.x() - line.last().x() >= 1)
-            line << at;
-    }
-    QPolygonF below = line;
-    below << QPointF(line.last().x(), plotArea().bottom() + 1) << QPointF(line.first().x(), plotArea().bottom() + 1);
-    QColor fill = theme::color(Ink::Error);
-    fill.setAlpha(18);
-    painter.setPen(Qt::NoPen);
-    painter.setBrush(fill);
-    painter.drawPolygon(below);
-    painter.setBrush(Qt::NoBrush);
-    painter.setPen(QPen(theme::color(Ink::Error), 1.8));
-    painter.drawPolyline(line);
-    if (line.size() == 1)
-        painter.drawEllipse(line.first(), 2, 2);
-    if (m_front.size() > 60)
-        return;
-    painter.setBrush(theme::color(Ink::Error));
-    painter.setPen(Qt::NoPen);
-    for (const Point& point : m_front)
-        painter.drawEllipse(pixelOf(point), 2, 2);
-}
-
-void FrontPlot::paintMarks(QPainter& painter) const
-{
-    const QFontMetricsF metrics(painter.font());
-    const QRectF area = QRectF(plotArea()).adjusted(2, 2, -2, -2);
-    std::vector<QRectF> taken;
-    for (const Mark& mark : m_marks)
-        taken.push_back(QRectF(pixelOf(mark.point) - QPointF(kFrontDot, kFrontDot), QSizeF(2 * kFrontDot, 2 * kFrontDot)));
-    for (size_t k = 0; k < m_marks.size(); ++k) {
-        const size_t i = m_marks.size() - 1 - k; // the first lie on top
-        const QPointF at = pixelOf(m_marks[i].point);
-        const QColor ink = inkOf(m_marks[i].kind);
-        painter.setPen(QPen(theme::color(Ink::PlotBackground), 1));
-        painter.setBrush(ink);
-        if (m_marks[i].kind == Kind::Preset)
-            painter.drawRect(QRectF(at - QPointF(4, 4), QSizeF(8, 8)));
-        else if (m_marks[i].kind == Kind::Present)
-            painter.drawPolygon(QPolygonF{at - QPointF(0, 6), at + QPointF(6, 0), at + QPointF(0, 6), at - QPointF(6, 0)});
-        else
-            painter.drawEllipse(at, kFrontDot, kFrontDot);
-        if (int(i) == m_focused && hasFocus()) {
-            painter.setPen(QPen(theme::color(Ink::Accent), 2));
-            painter.setBrush(Qt::NoBrush);
-            painter.drawEllipse(at, 10, 10);
-        }
-    }
-    for (size_t i = 0; i < m_marks.size(); ++i) {
-        const QPointF at = pixelOf(m_marks[i].point);
-        const QSizeF size(metrics.horizontalAdvance(m_marks[i].label), metrics.height() - 2);
-        const double w = size.width(), h = size.height(), gap = kFrontDot + 3;
-        for (const QPointF& corner : {QPointF(gap, -h / 2), QPointF(-w / 2, -gap - h), QPointF(gap, -gap - h),
-                                      QPointF(-gap - w, -h / 2), QPointF(-gap - w, -gap - h), QPointF(gap, gap)}) {
-            const QRectF box(at + corner, size);
-            if (!area.contains(box) ||
-                std::any_of(taken.begin(), taken.end(), [&](const QRectF& other) { return other.intersects(box); }))
-                continue;
-            taken.push_back(box);
-            drawLabel(painter, box.topLeft(), Qt::AlignLeft | Qt::AlignTop, m_marks[i].label, inkOf(m_marks[i].kind));
-            break;
-        }
-    }
-}
-
-void FrontPlot::paintBudget(QPainter& painter) const
-{
-    const QRectF area = plotArea();
-    const double x = budgetPixel().x();
-    if (m_budget == 0 || x < area.left() - 1 || x > area.right() + 1)
-        return;
-    const QColor ink = theme::color(Ink::Handle);
-    painter.setPen(QPen(ink, 1.4));
-    painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()));
-    painter.setPen(Qt::NoPen);
-    painter.setBrush(ink);
-    painter.drawPolygon(QPolygonF{{x - 6, area.top() - 9}, {x + 6, area.top() - 9}, {x, area.top()}});
-    const QString text = m_unit == Unit::Bits ? tr("budget %1 bits").arg(numberText(xOf(m_budget)))
-                                              : tr("budget %1").arg(bytesText(m_budget));
-    const bool leftOfLine = x > area.center().x();
-    drawLabel(painter, {x + (leftOfLine ? -10 : 10), area.top() - 2}, (leftOfLine ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignBottom,
-              text, ink);
 }
 
 } // namespace ql

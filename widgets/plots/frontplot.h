@@ -23,6 +23,7 @@ public:
         QString label;
         Kind kind = Kind::Preset;
         Point point;
+        QString beyond = {}; ///< what it uses that the search may not; said where it lies below the front
     };
 
     explicit FrontPlot(QWidget* parent = nullptr);
@@ -55,7 +56,6 @@ protected:
     void dragEnd(bool cancelled) override;
     bool clicked(QPointF pixel, Qt::KeyboardModifiers modifiers) override;
     Qt::CursorShape cursorAt(QPointF pixel) const override;
-    QString tipAt(QPointF pixel) const override;
     bool keyPressed(QKeyEvent* event) override;
 
 private:
@@ -66,11 +66,15 @@ private:
     QString textOf(const Point& point) const;
     std::optional<size_t> markAt(QPointF pixel) const;
     bool isOnFront(QPointF pixel) const;
+    bool isBelow(const Mark& mark) const; ///< smaller or better than anything on the front
     void fitHome();
     void nameAxes();
     void stepMarks(int step);
+    QPolygonF line() const; ///< the front in pixels
     void paintFront(QPainter& painter) const;
+    void paintMark(QPainter& painter, size_t mark) const;
     void paintMarks(QPainter& painter) const;
+    void paintNames(QPainter& painter) const;
     void paintBudget(QPainter& painter) const;
     QColor inkOf(Kind kind) const;
 

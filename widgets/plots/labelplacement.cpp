@@ -49,4 +49,44 @@ std::vector<double> spread(const std::vector<double>& centres, const std::vector
     return placed;
 }
 
+namespace {
+
+bool meetsAny(const QRectF& box, const std::vector<QRectF>& others)
+{
+    return std::any_of(others.begin(), others.end(), [&](const QRectF& other) { return other.intersects(box); });
+}
+
+} // namespace
+
+std::vector<std::optional<QRectF>> placedBeside(const std::vector<QPointF>& points, const std::vector<QSizeF>& sizes,
+                                                double radius, const QRectF& area, std::vector<QRectF> taken,
+                                                const std::vector<QRectF>& avoided)
+{
+    constexpr double kReaches[] = {3, 10, 20, 32, 46}; // beyond the point
+    constexpr QPointF kSides[] = {{1, 0}, {0, -1}, {1, -1}, {-1, 0}, {-1, -1}, {1, 1}, {0, 1}, {-1, 1}};
+    for (const QPointF& point : points)
+        taken.emplace_back(point - QPointF(radius, radius), QSizeF(2 * radius, 2 * radius));
+    std::vector<std::optional<QRectF>> placed(points.size());
+    const auto find = [&](size_t i, bool avoiding) -> std::optional<QRectF> {
+        for (const double reach : kReaches) {
+            for (const QPointF& side : kSides) {
+                const double w = sizes[i].width(), h = sizes[i].height(), away = radius + reach;
+                const QPointF centre = points[i] + QPointF(side.x() * (away + w / 2), side.y() * (away * 0.6 + h / 2));
+                const QRectF box(centre - QPointF(w / 2, h / 2), sizes[i]);
+                if (area.contains(box) && !meetsAny(box, taken) && !(avoiding && meetsAny(box, avoided)))
+                    return box;
+            }
+        }
+        return std::nullopt;
+    };
+    for (size_t i = 0; i < points.size(); ++i) {
+        placed[i] = find(i, true);
+        if (!placed[i])
+            placed[i] = find(i, false);
+        if (placed[i])
+            taken.push_back(*placed[i]);
+    }
+    return placed;
+}
+
 } // namespace ql

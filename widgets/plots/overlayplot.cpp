@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "widgets/plots/overlayplot.h"
 
+#include "widgets/models/numbertext.h"
 #include "widgets/theme.h"
 
 #include <QPainter>
@@ -195,7 +196,7 @@ QString OverlayPlot::summary() const
         names << curve.name;
     QStringList grids;
     for (const Grid& grid : m_grids)
-        grids << tr("%1 with %n level(s)", nullptr, int(grid.lines.size())).arg(grid.name);
+        grids << tr("%1 with %2").arg(grid.name, counted(qsizetype(grid.lines.size()), tr("1 level"), tr("%1 levels")));
     return tr("Overlaid distributions of %1. Code grids: %2.")
         .arg(names.join(QStringLiteral(", ")), grids.isEmpty() ? tr("none") : grids.join(QStringLiteral(", ")));
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "widgets/plots/seriesplot.h"
 
+#include "widgets/models/numbertext.h"
 #include "widgets/plots/labelplacement.h"
 #include "widgets/theme.h"
 
@@ -388,7 +389,8 @@ PlotTable SeriesPlot::table() const
 
 QString SeriesPlot::summary() const
 {
-    QString text = tr("%1 against %2, %n curve(s).", nullptr, int(m_series.size())).arg(m_measure, m_position.toLower());
+    QString text = tr("%1 against %2, %3.")
+                       .arg(m_measure, m_position.toLower(), counted(qsizetype(m_series.size()), tr("1 curve"), tr("%1 curves")));
     for (size_t i = 0; i < m_series.size(); ++i) {
         if (m_rank[i] == 0)
             text += ' ' + tr("Largest on average: %1.").arg(m_series[i].name);

@@ -117,9 +117,9 @@ QString SizePlot::readout(QPointF value) const
     for (const Part& part : stack.parts) {
         bytes += part.bytes;
         if (value.y() >= 0 && value.y() * m_unit <= bytes)
-            return tr("%1\n%2: %3 of %4\n%n tensor(s), %5 values", nullptr, part.tensors)
+            return tr("%1\n%2: %3 of %4\n%5, %6 values")
                 .arg(stack.title, part.type, bytesText(part.bytes), bytesText(total(stack)),
-                     QString::fromStdString(formatCount(part.parameters)));
+                     counted(part.tensors, tr("1 tensor"), tr("%1 tensors")), QString::fromStdString(formatCount(part.parameters)));
     }
     return {};
 }
