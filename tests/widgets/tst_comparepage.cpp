@@ -125,7 +125,9 @@ private Q_SLOTS:
         small.decision.scheme = valueOf(Scheme::parse("int4"));
         large.decision.scheme = valueOf(Scheme::parse("q4_0"));
         large.decision.fallback = "kept as stored instead of q4_0: reasons";
-        model.setEntries({small, large});
+        model.setEntries(std::make_shared<std::vector<PlanEntry>>(std::vector<PlanEntry>{small, large}));
+        QVERIFY(model.isLess(0, 1, PlanModel::FromColumn) && !model.isLess(0, 1, PlanModel::TensorColumn));
+        QVERIFY(model.isLess(0, 1, PlanModel::RemarksColumn));
         QCOMPARE(model.fallbacks(), 1);
         QCOMPARE(model.remarkable(), 1);
         QCOMPARE(model.headerData(PlanModel::FromColumn, Qt::Horizontal).toString(), QStringLiteral("From (MB)"));
@@ -150,7 +152,7 @@ private Q_SLOTS:
         showBoth(page);
         QVERIFY(plot->hasData());
         QVERIFY2(plot->summary().contains("Original"), qPrintable(plot->summary()));
-        QVERIFY2(plot->summary().contains("A with 15 level(s), B with 16 level(s)"), qPrintable(plot->summary()));
+        QVERIFY2(plot->summary().contains("A with 15 levels, B with 16 levels"), qPrintable(plot->summary()));
         const PlotTable table = plot->table();
         QVERIFY(table.rows.size() > 100);
         // The original's values inside the view are all counted.

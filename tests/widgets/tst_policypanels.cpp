@@ -2,14 +2,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rules and history.
 #include "support/testmodels.h"
-#include "widgets/models/policydiffmodel.h"
 #include "widgets/models/rulesmodel.h"
 #include "widgets/panels/defaultsform.h"
 #include "widgets/panels/findingslist.h"
 #include "widgets/panels/formatcombo.h"
 #include "widgets/panels/historypanel.h"
 #include "widgets/panels/matchlist.h"
-#include "widgets/panels/policydiffdialog.h"
 #include "widgets/panels/ruledialog.h"
 #include "widgets/panels/rulespanel.h"
 #include "tests/support/patience.h"
@@ -280,47 +278,6 @@ private Q_SLOTS:
         auto* roles = named<QListWidget>(dialog, "Roles");
         for (int i = 0; i < roles->count(); ++i)
             QVERIFY2(!roles->item(i)->text().contains("(0)"), qPrintable(roles->item(i)->text()));
-    }
-
-    void theDifferenceModelKeepsItsContract()
-    {
-        const auto model = test::tinyLlama();
-        Policy before, after;
-        before.defaultScheme = Scheme::parse("int4,channel").value();
-        after = before;
-        after.rules = {threeRules()[0]};
-        auto diff = diffPolicies(*model, before, after);
-        ErrorMetrics large, small;
-        large.sumSquare = small.sumSquare = 100;
-        large.sumSquaredError = 4;
-        small.sumSquaredError = 1;
-        const std::string v0 = "model.layers.0.self_attn.v_proj.weight";
-        addErrors(*diff, *model, {{v0, large}}, {{v0, small}});
-        PolicyDiffModel table;
-        QAbstractItemModelTester tester(&table, QAbstractItemModelTester::FailureReportingMode::QtTest);
-        table.setDiff(model, *diff);
-        QCOMPARE(table.rowCount(), 2);
-        QCOMPARE(table.index(0, PolicyDiffModel::BeforeColumn).data().toString(), QString("int4,channel"));
-        QCOMPARE(table.index(0, PolicyDiffModel::AfterColumn).data().toString(), QString("int8,channel"));
-        QCOMPARE(table.index(0, PolicyDiffModel::SizeColumn).data().toString(), QString("+256 B")); // 16 x 32 half bytes
-        QCOMPARE(table.index(0, PolicyDiffModel::ErrorColumn).data().toString(), QString("−0.100"));
-        QCOMPARE(table.index(1, PolicyDiffModel::ErrorColumn).data().toString(), QString("–"));
-        QVERIFY(table.summary().startsWith("2 of 10 tensors differ"));
-        table.setSwapped(true);
-        QCOMPARE(table.index(0, PolicyDiffModel::BeforeColumn).data().toString(), QString("int8,channel"));
-        QCOMPARE(table.index(0, PolicyDiffModel::SizeColumn).data().toString(), QString("−256 B"));
-
-        PolicyDiffDialog dialog;
-        dialog.setDiff("mine", model, *diff);
-        dialog.show();
-        QSignalSpy wanted(&dialog, &PolicyDiffDialog::changesWanted);
-        auto* view = dialog.findChild<QTableView*>();
-        QTest::mouseClick(view->viewport(), Qt::LeftButton, {}, view->visualRect(view->model()->index(1, 0)).center());
-        for (QPushButton* button : dialog.findChildren<QPushButton*>()) {
-            if (button->text().contains("selected"))
-                QTest::mouseClick(button, Qt::LeftButton);
-        }
-        QCOMPARE(wanted[0][0].value<QList<int>>(), QList<int>{1});
     }
 
     void snapshotsAreChosenByMouseAndKeys()

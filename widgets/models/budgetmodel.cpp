@@ -15,15 +15,6 @@
 namespace ql {
 namespace {
 
-/// "0.self_attn.{q_proj, k_proj, v_proj}": without what all weights of a model have in common.
-QString shortName(const std::string& name)
-{
-    QString text = fromStd(name);
-    for (const char* shared : {"model.", "language_model.", "layers.", "transformer.h.", "gpt_neox.", "blk."})
-        text = text.startsWith(QLatin1String(shared)) ? text.mid(int(qstrlen(shared))) : text;
-    return text.endsWith(QLatin1String(".weight")) ? text.chopped(7) : text;
-}
-
 /// What changes: the format alone where groups and clipping stay.
 QString stepLabel(const Scheme& from, const Scheme& to)
 {
@@ -47,7 +38,7 @@ void BudgetModel::setSearch(const Shared<BudgetSearch>& search)
         const BudgetSearch::Part& part = search->parts()[p];
         if (!part.searched && search->table().rows[size_t(part.tensors.front())].asStored)
             continue;
-        Row row{int(p), shortName(search->nameOf(int(p))), 0};
+        Row row{int(p), shortTensorName(fromStd(search->nameOf(int(p)))), 0};
         for (const int tensor : part.tensors)
             row.weights += search->model().tensors()[size_t(tensor)].parameters();
         for (const AllocationCandidate& candidate : search->problem().groups()[p].candidates)
@@ -63,6 +54,15 @@ void BudgetModel::setFound(const std::optional<Allocation>& found)
     m_found = m_search ? found : std::nullopt;
     if (!m_rows.empty())
         Q_EMIT dataChanged(index(0, SchemeText), index(rowCount() - 1, ColumnCount - 1));
+}
+
+void BudgetModel::setCompact(bool compact)
+{
+    if (compact == m_compact)
+        return;
+    m_compact = compact;
+    if (!m_rows.empty())
+        Q_EMIT dataChanged(index(0, StepUp), index(rowCount() - 1, StepDown));
 }
 
 int BudgetModel::tensorOf(int row) const
@@ -86,7 +86,7 @@ QString BudgetModel::bestStepText() const
     if (!best)
         return {};
     return tr("%1 to %2: %3 for %4 % of the error")
-        .arg(shortName(m_search->nameOf(best->group)), fromStd(m_search->schemeOf(best->group, best->candidate).text()),
+        .arg(shortTensorName(fromStd(m_search->nameOf(best->group))), fromStd(m_search->schemeOf(best->group, best->candidate).text()),
              bytesText(uint64_t(best->bytes)), numberText(-shareOf(best->cost)));
 }
 
@@ -146,11 +146,14 @@ QString BudgetModel::stepText(const Row& row, int column) const
     const auto found = step(row, column);
     if (!found)
         return kNothingText;
-    const QString bytes = bytesText(uint64_t(std::abs(found->bytes)));
     const Scheme& now = m_search->schemeOf(row.part, m_found->choice[size_t(row.part)]);
+    const QString scheme = stepLabel(now, m_search->schemeOf(row.part, found->candidate));
+    if (m_compact)
+        return tr("%1 %2 %").arg(scheme, signedNumberText(shareOf(found->cost), 2));
+    const QString error = signedNumberText(shareOf(found->cost));
+    const QString bytes = bytesText(uint64_t(std::abs(found->bytes)));
     return tr("%1  %2%3  %4 %")
-        .arg(stepLabel(now, m_search->schemeOf(row.part, found->candidate)),
-             found->bytes < 0 ? QStringLiteral("−") : QStringLiteral("+"), bytes, signedNumberText(shareOf(found->cost)));
+        .arg(scheme, found->bytes < 0 ? QStringLiteral("−") : QStringLiteral("+"), bytes, error);
 }
 
 /// "The next step up, int5, costs 12.0 MB for 0.4 % of the error."

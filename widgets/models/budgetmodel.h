@@ -25,6 +25,7 @@ public:
 
     void setSearch(const Shared<BudgetSearch>& search); ///< null: none; forgets what was found
     void setFound(const std::optional<Allocation>& found);
+    void setCompact(bool compact); ///< steps without their bytes, which the tooltip tells
     int tensorOf(int row) const; ///< the first of its part
     int rowOf(int tensor) const; ///< -1: none
     /// "0.mlp.up_proj to int4,clip=mse: 24.6 kB for 11.9 % of the error"; empty where nothing larger is better.
@@ -63,6 +64,7 @@ private:
     std::optional<Allocation> m_found;
     std::vector<Row> m_rows;
     ColumnUnit m_unit;
+    bool m_compact = false;
 };
 
 } // namespace ql

@@ -42,6 +42,15 @@ void ChangesModel::setChanges(std::vector<TensorChange> changes)
     endResetModel();
 }
 
+void ChangesModel::setCompact(bool compact)
+{
+    if (compact == m_compact)
+        return;
+    m_compact = compact;
+    if (!m_changes.empty())
+        Q_EMIT dataChanged(index(0, TensorColumn), index(rowCount() - 1, TensorColumn));
+}
+
 void ChangesModel::setErrors(int row, std::optional<double> from, std::optional<double> to)
 {
     if (row < 0 || row >= rowCount())
@@ -71,7 +80,7 @@ int ChangesModel::columnCount(const QModelIndex& parent) const
 QString ChangesModel::text(const TensorChange& change, int column) const
 {
     switch (column) {
-    case TensorColumn: return change.name;
+    case TensorColumn: return m_compact ? shortTensorName(change.name) : change.name;
     case FromColumn: return change.from;
     case ToColumn: return change.to;
     case SizeColumn: return signedNumberText(sizeChange(change) / m_divisor);
@@ -109,7 +118,11 @@ QVariant ChangesModel::data(const QModelIndex& index, int role) const
     case Qt::ToolTipRole:
         if (index.column() == SizeColumn)
             return tr("%1 bytes → %2 bytes").arg(wholeText(change.bytesFrom), wholeText(change.bytesTo));
-        return index.column() < SizeColumn ? QVariant(text(change, index.column())) : QVariant();
+        if (index.column() == TensorColumn)
+            return change.name;
+        if (index.column() >= ErrorFromColumn)
+            return tr("Relative error %1 % → %2 %").arg(percent(change.errorFrom), percent(change.errorTo));
+        return text(change, index.column());
     default: return {};
     }
 }

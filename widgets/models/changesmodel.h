@@ -28,6 +28,7 @@ public:
     using QAbstractTableModel::QAbstractTableModel;
 
     void setChanges(std::vector<TensorChange> changes);
+    void setCompact(bool compact); ///< names without what all weights of a model have in common
     void setErrors(int row, std::optional<double> from, std::optional<double> to);
     const std::vector<TensorChange>& changes() const { return m_changes; }
     int rowOfTensor(int tensor) const; ///< -1: it does not differ
@@ -44,6 +45,7 @@ private:
     std::vector<TensorChange> m_changes;
     double m_divisor = 1;
     QString m_unit;
+    bool m_compact = false;
 };
 
 } // namespace ql

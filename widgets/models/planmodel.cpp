@@ -33,12 +33,12 @@ QString schemeOf(const PlanEntry& entry)
 
 } // namespace
 
-void PlanModel::setEntries(std::vector<PlanEntry> entries)
+void PlanModel::setEntries(const Entries& entries)
 {
     beginResetModel();
-    m_entries = std::move(entries);
+    m_entries = entries ? entries : std::make_shared<const std::vector<PlanEntry>>();
     uint64_t largest = 0;
-    for (const PlanEntry& entry : m_entries)
+    for (const PlanEntry& entry : *m_entries)
         largest = std::max({largest, entry.sourceBytes, entry.targetBytes});
     const ColumnUnit unit = bytesUnit(double(largest));
     m_divisor = unit.divisor;
@@ -48,18 +48,30 @@ void PlanModel::setEntries(std::vector<PlanEntry> entries)
 
 int PlanModel::fallbacks() const
 {
-    return int(std::count_if(m_entries.begin(), m_entries.end(),
+    return int(std::count_if(m_entries->begin(), m_entries->end(),
                              [](const PlanEntry& entry) { return !entry.decision.fallback.empty(); }));
 }
 
 int PlanModel::remarkable() const
 {
-    return int(std::count_if(m_entries.begin(), m_entries.end(), isRemarkable));
+    return int(std::count_if(m_entries->begin(), m_entries->end(), isRemarkable));
+}
+
+bool PlanModel::isLess(int row, int other, int column) const
+{
+    const PlanEntry &a = (*m_entries)[size_t(row)], &b = (*m_entries)[size_t(other)];
+    switch (column) {
+    case TensorColumn: return a.tensor < b.tensor;
+    case FromColumn: return a.sourceBytes < b.sourceBytes;
+    case ToColumn: return a.targetBytes < b.targetBytes;
+    case BitsColumn: return a.bitsPerWeight < b.bitsPerWeight;
+    default: return display(a, column).toString() < display(b, column).toString();
+    }
 }
 
 int PlanModel::rowCount(const QModelIndex& parent) const
 {
-    return parent.isValid() ? 0 : int(m_entries.size());
+    return parent.isValid() ? 0 : int(m_entries->size());
 }
 
 int PlanModel::columnCount(const QModelIndex& parent) const
@@ -93,7 +105,7 @@ QVariant PlanModel::data(const QModelIndex& index, int role) const
 {
     if (!checkIndex(index, CheckIndexOption::IndexIsValid | CheckIndexOption::ParentIsInvalid))
         return {};
-    const PlanEntry& entry = m_entries[size_t(index.row())];
+    const PlanEntry& entry = (*m_entries)[size_t(index.row())];
     switch (role) {
     case Qt::DisplayRole: return display(entry, index.column());
     case SortRole: return raw(entry, index.column());

@@ -8,6 +8,8 @@
 
 #include <QAbstractTableModel>
 
+#include <memory>
+
 namespace ql {
 
 class PlanModel : public QAbstractTableModel
@@ -19,8 +21,11 @@ public:
 
     using QAbstractTableModel::QAbstractTableModel;
 
-    void setEntries(std::vector<PlanEntry> entries);
-    const std::vector<PlanEntry>& entries() const { return m_entries; }
+    using Entries = std::shared_ptr<const std::vector<PlanEntry>>;
+    void setEntries(const Entries& entries); ///< null: none
+    const std::vector<PlanEntry>& entries() const { return *m_entries; }
+    /// By the raw figures or texts of a column; quick enough for 100,000 rows.
+    bool isLess(int row, int other, int column) const;
     int fallbacks() const; ///< tensors that would not be as asked
     int remarkable() const; ///< tensors with a fallback or a warning
 
@@ -33,7 +38,7 @@ private:
     QVariant display(const PlanEntry& entry, int column) const;
     QVariant raw(const PlanEntry& entry, int column) const;
 
-    std::vector<PlanEntry> m_entries;
+    Entries m_entries = std::make_shared<const std::vector<PlanEntry>>();
     double m_divisor = 1;
     QString m_unit;
 };

@@ -6,6 +6,7 @@
 #include "widgets/models/budgetmodel.h"
 #include "widgets/models/coretext.h"
 #include "widgets/panels/budgettarget.h"
+#include "widgets/panels/budgettext.h"
 #include "widgets/panels/candidatesform.h"
 #include "widgets/panels/elidedlabel.h"
 #include "widgets/panels/numberstable.h"
@@ -32,27 +33,8 @@ namespace ql {
 namespace {
 
 enum Bottom { ChoicesTable, LayerBars, RoleBars };
-
-struct MeasureRow {
-    SearchMeasure measure;
-    const char* title;
-    const char* unit;
-    const char* tip;
-};
-#define T(text) QT_TRANSLATE_NOOP("ql::BudgetPage", text)
-constexpr MeasureRow kMeasures[] = {
-    {SearchMeasure::Weight, T("Relative weight error"), "",
-     T("Σ ‖Ŵ − W‖² ÷ ‖W‖² over the matrices, each counting alike. To first order the loss rises by such ratios times a "
-       "constant per layer")},
-    {SearchMeasure::WeightBySize, T("Weight error by size"), "",
-     T("The same ratios weighted by each matrix's share of the parameters: the mean over weights")},
-    {SearchMeasure::Output, T("Relative output error"), "",
-     T("Σ E‖xWᵀ − xŴᵀ‖² ÷ E‖xWᵀ‖² over the inputs that the calibration saw; the weight error where it saw none")},
-    {SearchMeasure::Kl, T("KL of single swaps"), T("nats per token"),
-     T("Σ KL divergence of the predictions when one matrix alone is quantized, over the text of the Evaluate page, at most "
-       "16 sequences of it. Runs the model once per candidate and matrix, so it takes long")},
-};
-#undef T
+constexpr int kSearchMeasures = 4;
+constexpr int kWideDigits = 105; ///< of a page that has room for every column of the choices
 
 } // namespace
 
@@ -65,7 +47,8 @@ struct BudgetPage::Private {
     CandidatesForm* candidates = new CandidatesForm;
     BudgetTarget* target = new BudgetTarget;
     QLabel* state = new QLabel;
-    ElidedLabel* advice = new ElidedLabel(Qt::ElideRight);
+    ElidedLabel *advice = new ElidedLabel(Qt::ElideMiddle), *facts = new ElidedLabel(Qt::ElideRight);
+    QWidget *targetRow = new QWidget, *choices = nullptr;
     FrontPlot* front = new FrontPlot;
     SegmentedChoice *unit = nullptr, *below = nullptr;
     QToolButton *log = nullptr, *addPolicy = nullptr, *frontMenu = nullptr, *belowMenu = nullptr;
@@ -80,18 +63,18 @@ struct BudgetPage::Private {
     Shared<BudgetSearch> search;
     SearchWish measured;
     std::optional<Allocation> found;
+    std::optional<bool> wide;
 
     QLayout* buildTop();
     QLayout* buildTarget();
     QWidget* buildFront();
     QWidget* buildBelow();
     void connectAll();
-    const MeasureRow& row() const { return kMeasures[size_t(std::max(0, measure->currentIndex()))]; }
+    SearchMeasure chosen() const { return SearchMeasure(std::max(0, measure->currentIndex())); }
     void showBelow(int index);
     void showBars();
     void showState();
-    QString resultText() const;
-    QString adviceText() const;
+    void fitColumns();
 };
 
 QLayout* BudgetPage::Private::buildTop()
@@ -99,8 +82,8 @@ QLayout* BudgetPage::Private::buildTop()
     measure->setAccessibleName(tr("Measure of the search"));
     measure->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
     measure->setMinimumContentsLength(24);
-    for (const MeasureRow& row : kMeasures)
-        measure->addItem(tr(row.title));
+    for (int row = 0; row < kSearchMeasures; ++row)
+        measure->addItem(budgettext::title(SearchMeasure(row)));
     choose = plotbar::toggle({}, tr("Which schemes the search may choose from"));
     choose->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
     choose->setChecked(true);
@@ -121,19 +104,23 @@ QLayout* BudgetPage::Private::buildTarget()
     adopt = new QPushButton(tr("Adopt"));
     state->setAccessibleName(tr("Result of the search"));
     state->setMinimumHeight(state->fontMetrics().height());
-    advice->setFont(theme::smallFont());
-    advice->setForegroundRole(QPalette::PlaceholderText);
+    for (ElidedLabel* label : {advice, facts}) {
+        label->setFont(theme::smallFont());
+        label->setForegroundRole(QPalette::PlaceholderText);
+    }
     auto* row = plotbar::row();
     row->addWidget(target, 1);
     row->addWidget(adopt);
+    targetRow->setLayout(row);
     auto* texts = new QVBoxLayout;
     texts->setContentsMargins(theme::kSpacing, 0, theme::kSpacing, 0);
     texts->setSpacing(2);
     texts->addWidget(state);
     texts->addWidget(advice);
+    texts->addWidget(facts);
     auto* column = new QVBoxLayout;
     column->setSpacing(0);
-    column->addLayout(row);
+    column->addWidget(targetRow);
     column->addLayout(texts);
     return column;
 }
@@ -180,7 +167,7 @@ QWidget* BudgetPage::Private::buildBelow()
     sorted->setSortRole(BudgetModel::kSortRole);
     table->setModel(sorted);
     table->setAccessibleName(tr("Choices"));
-    table->setWidths({18, 13, 8, 8, 23, 23, 5});
+    table->setTextElideMode(Qt::ElideMiddle);
     table->setSortingEnabled(true);
     table->sortByColumn(BudgetModel::Name, Qt::AscendingOrder);
     table->setEmptyText(tr("What the search chooses for every part appears here, with what the next step up or down would "
@@ -271,31 +258,16 @@ void BudgetPage::Private::showBars()
     bars->setBars(std::move(shown));
 }
 
-/// "2.29 MB of 2.30 MB, 5.00 bits per weight; relative weight error 2.44, the least there is".
-QString BudgetPage::Private::resultText() const
+/// A narrow page leaves the bytes of a step to its tooltip.
+void BudgetPage::Private::fitColumns()
 {
-    const double bits = search->bitsPerWeight(found->bytes);
-    const QString size = tr("%1, %2 bits per weight").arg(fromStd(formatBytes(found->bytes)), numberText(bits, 4));
-    const QString least = found->exact ? tr("the least there is")
-                                       : tr("at most %1 % above the least there is")
-                                             .arg(numberText(found->cost > 0 ? 100 * found->gap() / found->cost : 0, 2));
-    return tr("%1; %2 %3, %4.").arg(size, tr(kMeasures[size_t(measured.measure)].title).toLower(), numberText(found->cost), least);
-}
-
-QString BudgetPage::Private::adviceText() const
-{
-    const QString step = model->bestStepText();
-    QStringList lines{step.isEmpty() ? tr("No byte more would help.") : tr("Best step up: %1.").arg(step)};
-    int kept = 0;
-    uint64_t bytes = 0;
-    for (const CostTable::Row& row : search->table().rows) {
-        kept += row.asStored;
-        bytes += row.asStored ? row.cells.front().bytes : 0;
-    }
-    if (kept > 0)
-        lines << tr("%n tensor(s) stay as stored (%1).", nullptr, kept).arg(fromStd(formatBytes(bytes)));
-    lines << tr("Measured in %1 on %2.").arg(tr("%1 s").arg(numberText(search->table().seconds)), fromStd(search->table().device));
-    return lines.join(QLatin1Char(' '));
+    const bool room = q->width() > kWideDigits * table->fontMetrics().horizontalAdvance(QLatin1Char('0'));
+    if (wide == room)
+        return; // widths chosen by hand stay
+    wide = room;
+    model->setCompact(!room);
+    table->setWidths(room ? QList<int>{18, 15, 9, 9, 25, 25, 7} : QList<int>{15, 12, 7, 7, 11, 11, 5}, BudgetModel::Name);
+    table->setColumnHidden(BudgetModel::Bits, !room);
 }
 
 void BudgetPage::Private::showState()
@@ -322,7 +294,7 @@ void BudgetPage::Private::showState()
     QString text = !open       ? tr("Open a model first.")
                    : measuring ? tr("Measuring what every candidate costs every weight…")
                    : !stale.isEmpty() ? stale
-                   : found            ? resultText()
+                   : found            ? budgettext::result(*search, *found)
                                       : QString();
     if (other && !measuring && stale.isEmpty())
         text = tr("The front below is of another choice: measure again to use this one.");
@@ -332,7 +304,17 @@ void BudgetPage::Private::showState()
                                                                        : palette.color(QPalette::WindowText));
     state->setPalette(palette);
     state->setText(text);
-    advice->setText(found ? adviceText() : QString());
+    state->setToolTip(found ? budgettext::meaning(measured.measure) + '\n' +
+                                  tr("Sizes count all tensors, those that stay as stored as well (1 MB = 1e6 bytes); bits per "
+                                     "weight are 8 × bytes ÷ parameters of the model.")
+                            : QString());
+    const QString step = model->bestStepText();
+    advice->setText(!found           ? QString()
+                    : step.isEmpty() ? tr("No byte more would help.")
+                                     : tr("Best step up: %1.").arg(step));
+    facts->setText(found ? budgettext::facts(search->table()) : QString());
+    for (QWidget* part : {targetRow, choices, static_cast<QWidget*>(advice), static_cast<QWidget*>(facts)})
+        part->setVisible(search != nullptr); // before, only what comes next is said
     front->setEmptyText(!open       ? tr("Open a model to see what the best policy of each size would cost.")
                         : measuring ? tr("The least error for every size appears here when every candidate was tried…")
                                     : tr("Which scheme should every layer get so that the whole takes no more than a budget? "
@@ -351,7 +333,8 @@ BudgetPage::BudgetPage(QWidget* parent) : QWidget(parent), d(std::make_unique<Pr
     column->addLayout(d->buildTarget());
     auto* splitter = new QSplitter(Qt::Vertical);
     splitter->addWidget(d->buildFront());
-    splitter->addWidget(d->buildBelow());
+    d->choices = d->buildBelow();
+    splitter->addWidget(d->choices);
     splitter->setStretchFactor(0, 3);
     splitter->setStretchFactor(1, 2);
     splitter->setChildrenCollapsible(false);
@@ -378,8 +361,9 @@ void BudgetPage::setUnavailable(const std::array<QString, 4>& why)
     for (size_t i = 0; i < why.size(); ++i) {
         QStandardItem* item = items->item(int(i));
         item->setEnabled(why[i].isEmpty());
-        item->setText(why[i].isEmpty() ? tr(kMeasures[i].title) : tr("%1 – %2").arg(tr(kMeasures[i].title), why[i]));
-        item->setToolTip(why[i].isEmpty() ? tr(kMeasures[i].tip) : tr("%1\n%2").arg(tr(kMeasures[i].tip), why[i]));
+        const QString title = budgettext::title(SearchMeasure(i)), meaning = budgettext::meaning(SearchMeasure(i));
+        item->setText(why[i].isEmpty() ? title : tr("%1 – %2").arg(title, why[i]));
+        item->setToolTip(why[i].isEmpty() ? meaning : meaning + '\n' + why[i]);
     }
     d->candidates->setNoOutputClip(why[size_t(SearchMeasure::Output)]);
     d->showState();
@@ -409,9 +393,8 @@ void BudgetPage::setSearch(const Shared<BudgetSearch>& search, const SearchWish&
     d->model->setSearch(search);
     if (search) {
         const AllocationProblem& problem = search->problem();
-        const MeasureRow& row = kMeasures[size_t(wish.measure)];
-        d->front->setFront({problem.front().begin(), problem.front().end()}, search->model().parameters(), tr(row.title),
-                           *row.unit ? tr(row.unit) : QString());
+        d->front->setFront({problem.front().begin(), problem.front().end()}, search->model().parameters(),
+                           budgettext::title(wish.measure), budgettext::unit(wish.measure));
         d->target->setRange(problem.smallestBytes(), problem.largestBytes(), search->model().parameters());
     } else {
         d->front->setFront({}, 0, {}, {});
@@ -453,7 +436,7 @@ void BudgetPage::setCurrentTensor(int tensor)
 Result<SearchWish> BudgetPage::wish() const
 {
     QL_TRY(std::vector<Scheme> candidates, d->candidates->candidates());
-    return SearchWish{d->row().measure, std::move(candidates), d->candidates->embeddings()};
+    return SearchWish{d->chosen(), std::move(candidates), d->candidates->embeddings()};
 }
 
 void BudgetPage::setMeasure(SearchMeasure measure)
@@ -467,6 +450,12 @@ void BudgetPage::setSharedByPolicy(bool shared)
     d->share->setToolTip(shared ? tr("The policy already says that matrices that run as one share a scheme")
                                 : tr("Matrices that engines run as one get one scheme: q, k and v of a layer, gate and up of an "
                                      "MLP. A lock on one of them binds all"));
+}
+
+void BudgetPage::resizeEvent(QResizeEvent* event)
+{
+    QWidget::resizeEvent(event);
+    d->fitColumns();
 }
 
 bool BudgetPage::share() const

@@ -58,6 +58,9 @@ Q_SIGNALS:
     void tensorPicked(int tensor);
     void failed(const ql::Error& error);
 
+protected:
+    void resizeEvent(QResizeEvent* event) override;
+
 private:
     struct Private;
     std::unique_ptr<Private> d;

@@ -5,6 +5,7 @@
 #include "core/quant/schemetable.h"
 #include "core/search/candidates.h"
 #include "widgets/models/coretext.h"
+#include "widgets/models/numbertext.h"
 #include "widgets/theme.h"
 
 #include <QCheckBox>
@@ -158,7 +159,7 @@ void CandidatesForm::Private::showState()
     QPalette palette = q->palette();
     palette.setColor(QPalette::WindowText, theme::color(found.ok() ? Ink::Muted : Ink::Bad));
     state->setPalette(palette);
-    state->setText(found.ok() ? tr("%n scheme(s) to choose from", nullptr, int(found->size()))
+    state->setText(found.ok() ? counted(qsizetype(found->size()), tr("1 scheme to choose from"), tr("%1 schemes to choose from"))
                               : QString::fromStdString(found.error().text()));
 }
 

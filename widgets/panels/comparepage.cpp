@@ -31,6 +31,7 @@ namespace ql {
 namespace {
 
 constexpr double kHomeSigmas = 5;
+constexpr int kWideDigits = 110; ///< of a page that has room for every column of the changes
 
 QColor colourOf(ComparePage::Side side)
 {
@@ -78,6 +79,7 @@ struct ComparePage::Private {
     std::array<Shown, 2> shown;
     int tensor = -1;
     QString caption, note, applies;
+    std::optional<bool> wide;
     bool following = false; ///< the table's selection follows another view
 
     QWidget* build();
@@ -90,6 +92,7 @@ struct ComparePage::Private {
     void showFigures();
     void showSummary();
     void showApply();
+    void fitColumns();
     void update();
     QList<int> chosen() const;
     QString nameOf(Side side) const;
@@ -144,7 +147,6 @@ void ComparePage::Private::buildTables()
     changesTable = new NumbersTable;
     changesTable->setAccessibleName(tr("Tensors that differ"));
     changesTable->setModel(sorted);
-    changesTable->setWidths({30, 16, 16, 11, 11, 11, 11}, 0);
     changesTable->horizontalHeader()->setMinimumSectionSize(60);
     changesTable->setTextElideMode(Qt::ElideMiddle);
     changesTable->setSelectionMode(QAbstractItemView::ExtendedSelection);
@@ -285,7 +287,7 @@ void ComparePage::Private::showSummary()
         for (const TensorChange& change : changes->changes())
             bytes += double(change.bytesTo) - double(change.bytesFrom);
         const ColumnUnit unit = bytesUnit(std::fabs(bytes));
-        text = tr("Tensors that differ: %1").arg(changes->rowCount());
+        text = counted(changes->rowCount(), tr("1 tensor differs"), tr("%1 tensors differ"));
         if (bytes != 0)
             text += tr(", B %1 %2").arg(signedNumberText(bytes / unit.divisor), unit.name);
         if (!note.isEmpty())
@@ -314,6 +316,20 @@ void ComparePage::Private::showApply()
                       : some            ? tr("Gives the selected tensors what %1 says, in the current policy; one undo takes "
                                              "it back").arg(applies)
                                         : tr("Select the tensors to change."));
+}
+
+/// A narrow page tells the errors of A and B in the tooltip of their difference.
+void ComparePage::Private::fitColumns()
+{
+    const bool room = q->width() > kWideDigits * changesTable->fontMetrics().horizontalAdvance(QLatin1Char('0'));
+    if (wide == room)
+        return; // widths chosen by hand stay
+    wide = room;
+    changes->setCompact(!room);
+    changesTable->setWidths(room ? QList<int>{34, 20, 20, 10, 10, 10, 10} : QList<int>{16, 13, 13, 10, 10, 10, 10},
+                            ChangesModel::TensorColumn);
+    for (const int column : {ChangesModel::ErrorFromColumn, ChangesModel::ErrorToColumn})
+        changesTable->setColumnHidden(column, !room);
 }
 
 void ComparePage::Private::update()
@@ -457,6 +473,12 @@ void ComparePage::restoreState(const QByteArray& state)
         if (kind >= 0 && kind <= int(CompareOperand::Kind::ModelFile))
             setOperand(side, {CompareOperand::Kind(kind), parts[2 * side + 1]});
     }
+}
+
+void ComparePage::resizeEvent(QResizeEvent* event)
+{
+    QWidget::resizeEvent(event);
+    d->fitColumns();
 }
 
 void ComparePage::changeEvent(QEvent* event)

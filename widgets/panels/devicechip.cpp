@@ -12,23 +12,21 @@ namespace {
 
 constexpr int kMostCharacters = 28;
 
-/// PoCL calls a processor "pthread-skylake-avx512-AMD EPYC": driver, code generator, brand. The brand is what people
-/// know; the menu and the tooltip keep the whole name.
-QString shortened(QString name)
+} // namespace
+
+QString shortDeviceName(QString name)
 {
     if (name.startsWith(QLatin1String("pthread-")) || name.startsWith(QLatin1String("cpu-"))) {
         const auto dash = [&](qsizetype from) { return name.indexOf(QLatin1Char('-'), from); };
         for (qsizetype at = dash(0); at >= 0; at = dash(at + 1)) {
             if (at + 1 < name.size() && name[at + 1].isUpper()) {
-                name = QObject::tr("%1 (OpenCL)").arg(name.mid(at + 1));
+                name = DeviceChip::tr("%1 (OpenCL)").arg(name.mid(at + 1));
                 break;
             }
         }
     }
     return name.size() <= kMostCharacters ? name : name.left(kMostCharacters - 1) + QStringLiteral("…");
 }
-
-} // namespace
 
 struct DeviceChip::Private {
     QMenu* menu;
@@ -72,7 +70,7 @@ void DeviceChip::setDevices(const QList<Entry>& entries, const QString& currentI
         }
     }
     setIcon(theme::icon(note.isEmpty() ? QStringLiteral("device") : QStringLiteral("warning")));
-    setText(shortened(name));
+    setText(shortDeviceName(name));
     setToolTip(name + '\n' + detail + (note.isEmpty() ? QString() : '\n' + note) + '\n' + tr("Click to change."));
     setAccessibleName(tr("Device: %1").arg(name));
     setAccessibleDescription(note.isEmpty() ? detail : note);

@@ -10,6 +10,10 @@
 
 namespace ql {
 
+/// PoCL calls a processor "pthread-skylake-avx512-AMD EPYC": driver, code generator, brand. The brand is what people know:
+/// "AMD EPYC (OpenCL)".
+QString shortDeviceName(QString name);
+
 class DeviceChip : public QToolButton
 {
     Q_OBJECT

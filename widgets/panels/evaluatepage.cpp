@@ -97,6 +97,8 @@ QLayout* EvaluatePage::Private::buildFigures()
     state = new QLabel;
     state->setWordWrap(true);
     state->setAccessibleName(tr("State of the evaluation"));
+    state->setAlignment(Qt::AlignLeft | Qt::AlignBottom);
+    state->setMinimumHeight(2 * state->fontMetrics().lineSpacing()); // nothing below jumps with its texts
     grid->addWidget(state, 0, 0, 1, 6);
     const auto figures = evaluationFigures();
     const int rows = int(figures.size() + 1) / 2;

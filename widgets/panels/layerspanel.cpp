@@ -3,6 +3,7 @@
 #include "widgets/panels/layerspanel.h"
 
 #include "widgets/models/layersfiltermodel.h"
+#include "widgets/models/numbertext.h"
 #include "widgets/panels/layersview.h"
 #include "widgets/theme.h"
 
@@ -203,7 +204,7 @@ void LayersPanel::Private::updateStatus()
     const int all = model ? int(model->tensors().size()) : 0;
     const QString problem = filter->expression().message();
     const int shown = filter->expression().isEmpty() ? all : filter->shownTensors();
-    const QString count = shown == all ? tr("%1 tensors").arg(all) : tr("%1 of %2 tensors").arg(shown).arg(all);
+    const QString count = shown == all ? counted(all, tr("1 tensor"), tr("%1 tensors")) : tr("%1 of %2 tensors").arg(shown).arg(all);
     status->setText(!problem.isEmpty() ? problem : model ? count : QString());
     QPalette palette = q->palette();
     palette.setColor(QPalette::WindowText, theme::color(problem.isEmpty() ? Ink::Muted : Ink::Bad));

@@ -11,6 +11,8 @@
 #include <QMenu>
 
 #include <algorithm>
+#include <set>
+#include <span>
 
 namespace ql {
 namespace {
@@ -64,6 +66,24 @@ LayersView::LayersView(LayersModel* layers, LayersFilterModel* filter, QWidget* 
     });
     setSortingEnabled(true);
     resetColumns();
+    connect(layers, &QAbstractItemModel::modelReset, this, &LayersView::fitTypes);
+}
+
+/// Packed types have long names; the first thousands of tensors show all that a model has.
+void LayersView::fitTypes()
+{
+    constexpr size_t kLooked = 2000;
+    std::set<std::string> labels;
+    if (m_layers->model()) {
+        const auto tensors = std::span(m_layers->model()->tensors());
+        for (const TensorInfo& tensor : tensors.first(std::min(kLooked, tensors.size())))
+            labels.insert(tensor.typeLabel());
+    }
+    int width = header()->sectionSize(LayersModel::TypeColumn);
+    for (const std::string& label : labels)
+        width = std::max(width, fontMetrics().horizontalAdvance(QString::fromStdString(label)) + 16);
+    if (!header()->isSectionHidden(LayersModel::TypeColumn))
+        header()->resizeSection(LayersModel::TypeColumn, width);
 }
 
 void LayersView::resetColumns()
@@ -78,6 +98,7 @@ void LayersView::resetColumns()
         header()->resizeSection(placement.column, std::max(placement.characters * digit, title + 20));
         header()->setSectionHidden(placement.column, !placement.shown);
     }
+    fitTypes();
 }
 
 void LayersView::fillColumnMenu(QMenu* menu)

@@ -33,6 +33,7 @@ protected:
     void keyPressEvent(QKeyEvent* event) override;
 
 private:
+    void fitTypes();
     QModelIndex viewIndex(int tensor) const;
 
     LayersModel* m_layers;

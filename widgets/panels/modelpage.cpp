@@ -207,7 +207,7 @@ void ModelPage::Private::showMap()
             if (cell.value && shown.measure == Measure::Size)
                 *cell.value /= 1e6;
             const QString scheme = layers->indexOfTensor(members.front(), LayersModel::SchemeColumn).data().toString();
-            cell.note = members.size() == 1 ? scheme : tr("%n tensor(s)", nullptr, int(members.size()));
+            cell.note = members.size() == 1 ? scheme : tr("%1 tensors").arg(members.size());
         }
         matrix.cells.push_back(std::move(cell));
     }
