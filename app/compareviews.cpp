@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/compareviews.h"
 
-#include "core/calibration/importance.h"
+#include "app/schemework.h"
+#include "core/policy/checkpointpolicy.h"
 #include "core/policy/policydiff.h"
 #include "core/policy/presets.h"
+#include "widgets/models/numbertext.h"
 #include "widgets/panels/layerspanel.h"
 
 #include <QFileDialog>
@@ -22,31 +24,6 @@ QString fromText(const std::string& text)
 {
     return QString::fromStdString(text);
 }
-
-/// What a job needs to carry out a scheme as the calibration wants it.
-struct SchemeWork {
-    SchemeWork(const Model& model, int index, TensorView plain, std::shared_ptr<Backend> device,
-               std::shared_ptr<const Calibration> known, std::shared_ptr<ThreadPool> threads)
-        : backend(std::move(device)), calibration(std::move(known)), pool(std::move(threads)),
-          tensor(model.tensors()[size_t(index)].name),
-          view(weightedView(std::move(plain), calibration.get(), tensor))
-    {
-    }
-
-    std::shared_ptr<Backend> backend;
-    std::shared_ptr<const Calibration> calibration;
-    std::shared_ptr<ThreadPool> pool;
-    std::string tensor;
-    TensorView view;
-
-    Result<Scheme> resolved(const Scheme& scheme, const JobControl& job) const
-    {
-        if (scheme.clip != ClipMethod::Output)
-            return calibration ? weighable(scheme, view) : scheme;
-        const InputStatistics* input = calibration ? calibration->find(tensor) : nullptr;
-        return resolveOutputClip(*backend, view, scheme, input, *pool, job);
-    }
-};
 
 } // namespace
 
@@ -105,6 +82,15 @@ void CompareViews::setSnapshots(Snapshots snapshots)
     m_page->setSnapshots(names);
 }
 
+void CompareViews::compareWith(const CompareOperand& other)
+{
+    m_page->setOperand(ComparePage::A, {Kind::CurrentPolicy, {}});
+    m_page->setOperand(ComparePage::B, other);
+    m_page->setAllTensors(true);
+    m_stale = true;
+    update();
+}
+
 void CompareViews::setVisible(bool visible)
 {
     m_visible = visible;
@@ -133,7 +119,6 @@ Result<Policy> CompareViews::policyOf(const CompareOperand& operand) const
         return policy;
     }
     case Kind::Preset: return presetPolicy(operand.text.toStdString(), *m_session->model());
-    case Kind::PolicyFile: return Policy::load(operand.text.toStdString());
     case Kind::Snapshot:
         for (const auto& [name, policy] : m_snapshots ? m_snapshots() : std::vector<std::pair<QString, Policy>>()) {
             if (name == operand.text)
@@ -141,6 +126,7 @@ Result<Policy> CompareViews::policyOf(const CompareOperand& operand) const
         }
         return Error{ErrorCode::InvalidArgument, "there is no snapshot of this name any more", operand.text.toStdString()};
     case Kind::Original:
+    case Kind::PolicyFile:
     case Kind::ModelFile: break;
     }
     return Error{ErrorCode::Internal, "no policy", {}};
@@ -155,6 +141,11 @@ void CompareViews::resolve(Side side)
             openOther(side, operand.text);
         return;
     }
+    if (operand.kind == Kind::PolicyFile) {
+        if (meaning.operand != operand || !meaning.policy)
+            return openPolicy(side, operand.text);
+        return adopt(meaning, *meaning.policy);
+    }
     meaning = {operand, {}, {}, {}, {}, {}, {}};
     if (operand.kind == Kind::Original) {
         Decision stored;
@@ -162,14 +153,38 @@ void CompareViews::resolve(Side side)
         meaning.decisions.assign(m_session->model()->tensors().size(), stored);
         return;
     }
-    auto policy = policyOf(operand);
+    adopt(meaning, policyOf(operand));
+}
+
+void CompareViews::adopt(Meaning& meaning, Result<Policy> policy)
+{
     auto decisions = policy.ok() ? policy->resolve(*m_session->model()) : Result<std::vector<Decision>>(policy.error());
-    if (!decisions.ok()) {
-        meaning.problem = fromText(decisions.error().text());
+    meaning.problem = decisions.ok() ? QString() : fromText(decisions.error().text());
+    if (!decisions.ok())
         return;
-    }
     meaning.policy = std::move(*policy);
     meaning.decisions = std::move(*decisions);
+}
+
+/// A policy, or what a checkpoint follows.
+void CompareViews::openPolicy(Side side, const QString& path)
+{
+    m_sides[side] = {{Kind::PolicyFile, path}, {}, {}, {}, {}, tr("Opening %1…").arg(path), {}};
+    m_jobs->start<Policy>(
+        JobRunner::Lane::Interactive, QLatin1String(kSideKeys[side]) + QStringLiteral("open"), tr("opening %1").arg(path),
+        [path = path.toStdString()](const JobControl&) -> Result<Policy> {
+            if (path.ends_with(".json") && !path.ends_with(".index.json"))
+                return Policy::load(path);
+            QL_TRY(const std::shared_ptr<const Model> checkpoint, Model::open(path));
+            return policyOfCheckpoint(*checkpoint);
+        },
+        [this, side, path, own = m_session->model()](Result<Policy> policy) {
+            if (m_session->model() != own || m_sides[side].operand != CompareOperand{Kind::PolicyFile, path})
+                return;
+            adopt(m_sides[side], std::move(policy));
+            listChanges();
+            show(m_tensor);
+        });
 }
 
 void CompareViews::openOther(Side side, const QString& path)
@@ -209,7 +224,7 @@ void CompareViews::askForFile(Side side, Kind kind)
 {
     const QString path =
         kind == Kind::PolicyFile
-            ? QFileDialog::getOpenFileName(m_window, tr("Compare with a policy"), {}, tr("Policies (*.json);;All files (*)"))
+            ? QFileDialog::getOpenFileName(m_window, tr("Compare with a policy"), {}, tr("Policies and checkpoints (*.json *.safetensors *.gguf);;All files (*)"))
             : QFileDialog::getOpenFileName(
                   m_window, tr("Compare with a model"), {},
                   tr("Models (*.safetensors *.gguf *.npy *.npz *.safetensors.index.json);;All files (*)"));
@@ -458,9 +473,9 @@ void CompareViews::apply(const QList<int>& tensors)
         ++applied;
     }
     if (applied > 0)
-        m_session->changePolicy(policy, tr("%n tensor(s) as in %1", nullptr, applied).arg(given.operand.label()));
+        m_session->changePolicy(policy, counted(applied, tr("1 tensor as in “%1”"), tr("%1 tensors as in “%2”")).arg(given.operand.label()));
     if (locked > 0)
-        Q_EMIT noted(tr("%n locked tensor(s) left as they are.", nullptr, locked));
+        Q_EMIT noted(counted(locked, tr("1 locked tensor left as it is."), tr("%1 locked tensors left as they are.")));
 }
 
 } // namespace ql

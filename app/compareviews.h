@@ -35,6 +35,8 @@ public:
     void setCalibration(const std::shared_ptr<const Calibration>& calibration); ///< for clip=output; may be null
     void setSnapshots(Snapshots snapshots);
     void setVisible(bool visible);
+    /// The present policy as A, `other` as B, tensor by tensor.
+    void compareWith(const CompareOperand& other);
 
 Q_SIGNALS:
     void failed(const ql::Error& error);
@@ -57,6 +59,8 @@ private:
     void update();
     void resolve(Side side);
     Result<Policy> policyOf(const CompareOperand& operand) const;
+    void adopt(Meaning& meaning, Result<Policy> policy);
+    void openPolicy(Side side, const QString& path);
     void openOther(Side side, const QString& path);
     void askForFile(Side side, CompareOperand::Kind kind);
     void show(int tensor);

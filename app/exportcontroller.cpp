@@ -9,14 +9,23 @@
 #include "core/export/exportestimate.h"
 #include "core/export/exportnote.h"
 #include "core/io/atomicfile.h"
+#include "widgets/panels/devicechip.h"
 
 #include <QDateTime>
+#include <QDir>
 #include <QFileDialog>
+#include <QFileInfo>
 #include <QPointer>
+#include <QStandardPaths>
 
 #include <numeric>
 
 namespace ql {
+namespace {
+
+const QString kPlanKey = QStringLiteral("exportPlan"), kEstimateKey = QStringLiteral("exportEstimate");
+
+} // namespace
 
 ExportController::ExportController(Session* session, JobRunner* jobs, std::shared_ptr<ThreadPool> pool, QWidget* window)
     : QObject(window), m_session(session), m_jobs(jobs), m_pool(std::move(pool)), m_window(window)
@@ -34,32 +43,66 @@ void ExportController::askAndExportModel(const std::shared_ptr<Backend>& backend
     settings.activations = m_session->policy().activations;
     settings.kvCache = m_session->policy().kvCache;
     settings.replace = false;
-    auto decisions = attachImportance(*m_session->model(), m_session->decisions(), m_calibration.get());
-    auto* dialog = new ExportDialog(m_session->model(), decisions.ok() ? *decisions : m_session->decisions(), settings, m_window);
+    auto* dialog = new ExportDialog(m_session->model(), settings, proposedFolder(), m_window);
     dialog->setAttribute(Qt::WA_DeleteOnClose);
-    if (!decisions.ok())
-        dialog->setObstacle(QString::fromStdString(decisions.error().text()));
+    connect(dialog, &ExportDialog::planWanted, this, [this, dialog](const ExportOptions& wanted) { plan(dialog, wanted); });
     connect(dialog, &ExportDialog::estimateWanted, this,
-            [this, dialog, backend](const ExportPlan& plan) { estimate(dialog, plan, backend); });
+            [this, dialog, backend](const std::shared_ptr<const ExportPlan>& shown) { estimate(dialog, shown, backend); });
+    connect(dialog, &QDialog::finished, this, [this] {
+        m_jobs->cancelKey(kPlanKey);
+        m_jobs->cancelKey(kEstimateKey);
+    });
     connect(dialog, &QDialog::accepted, this, [this, dialog, backend] {
         m_lastOptions = dialog->options();
+        m_folder = QFileInfo(dialog->path()).absolutePath();
         exportTo(dialog->path(), m_lastOptions, backend);
     });
-    if (const ExportPlan* plan = dialog->currentPlan())
-        estimate(dialog, *plan, backend);
     dialog->open();
 }
 
-void ExportController::estimate(ExportDialog* dialog, const ExportPlan& plan, const std::shared_ptr<Backend>& backend)
+/// Bundled models are not the place for what people make of them.
+QString ExportController::proposedFolder() const
+{
+    const auto writable = [](const QString& folder) { return !folder.isEmpty() && QFileInfo(folder).isWritable(); };
+    if (writable(m_folder))
+        return m_folder;
+    const QString own = QFileInfo(QString::fromStdString(m_session->model()->path())).absolutePath();
+    const auto bundled = resourcePath("models");
+    if (writable(own) && !(bundled.ok() && (own + '/').startsWith(QString::fromStdString(*bundled) + '/')))
+        return own;
+    const QString documents = QStandardPaths::writableLocation(QStandardPaths::DocumentsLocation);
+    return writable(documents) ? documents : QDir::homePath();
+}
+
+void ExportController::plan(ExportDialog* dialog, const ExportOptions& options)
+{
+    using Plan = std::shared_ptr<const ExportPlan>;
+    m_jobs->start<Plan>(
+        JobRunner::Lane::Interactive, kPlanKey, tr("planning the export"),
+        [model = m_session->model(), wished = m_session->sharedDecisions(), options,
+         calibration = m_calibration](const JobControl&) -> Result<Plan> {
+            QL_TRY(const auto decisions, attachImportance(*model, *wished, calibration.get()));
+            QL_TRY(ExportPlan plan, planExport(*model, decisions, options));
+            return Plan(std::make_shared<const ExportPlan>(std::move(plan)));
+        },
+        [sheet = QPointer<ExportDialog>(dialog), options](Result<Plan> plan) {
+            if (sheet)
+                sheet->setPlan(options, plan);
+        });
+}
+
+void ExportController::estimate(ExportDialog* dialog, const std::shared_ptr<const ExportPlan>& plan,
+                                const std::shared_ptr<Backend>& backend)
 {
     m_jobs->start<double>(
-        JobRunner::Lane::Interactive, QStringLiteral("exportEstimate"), tr("estimating the export"),
-        [model = m_session->model(), decisions = m_session->decisions(), plan, backend](const JobControl& job) {
-            return estimateExport(*backend, *model, decisions, plan, job);
+        JobRunner::Lane::Interactive, kEstimateKey, tr("estimating the export"),
+        [model = m_session->model(), decisions = m_session->sharedDecisions(), plan, backend](const JobControl& job) {
+            return estimateExport(*backend, *model, *decisions, *plan, job);
         },
         [sheet = QPointer<ExportDialog>(dialog), device = backend->info().name](Result<double> seconds) {
             if (sheet)
-                sheet->setEstimate(seconds.ok() ? std::optional(*seconds) : std::nullopt, QString::fromStdString(device),
+                sheet->setEstimate(seconds.ok() ? std::optional(*seconds) : std::nullopt,
+                                   shortDeviceName(QString::fromStdString(device)),
                                    seconds.ok() ? QString()
                                                 : ExportController::tr("The time cannot be estimated: %1")
                                                       .arg(QString::fromStdString(seconds.error().text())));
@@ -70,9 +113,9 @@ void ExportController::exportTo(const QString& path, const ExportOptions& option
 {
     m_jobs->start<bool>(
         JobRunner::Lane::Long, {}, tr("writing %1").arg(path),
-        [model = m_session->model(), wished = m_session->decisions(), backend, options, pool = m_pool,
+        [model = m_session->model(), wished = m_session->sharedDecisions(), backend, options, pool = m_pool,
          calibration = m_calibration, target = path.toStdString()](const JobControl& job) -> Result<bool> {
-            QL_TRY(const auto decisions, resolveCalibrated(*backend, *model, wished, calibration.get(), *pool, job));
+            QL_TRY(const auto decisions, resolveCalibrated(*backend, *model, *wished, calibration.get(), *pool, job));
             const ExportNote note(exportNotesFolder(), target, options);
             QL_CHECK(exportModel(*backend, *model, decisions, options, target, job));
             return true;
@@ -97,9 +140,9 @@ void ExportController::metricsTo(const QString& path, const std::shared_ptr<Back
 {
     m_jobs->start<bool>(
         JobRunner::Lane::Long, {}, tr("measuring every layer"),
-        [model = m_session->model(), wished = m_session->decisions(), backend, pool = m_pool, calibration = m_calibration,
+        [model = m_session->model(), wished = m_session->sharedDecisions(), backend, pool = m_pool, calibration = m_calibration,
          target = path.toStdString()](const JobControl& job) -> Result<bool> {
-            QL_TRY(const auto decisions, resolveCalibrated(*backend, *model, wished, calibration.get(), *pool, job));
+            QL_TRY(const auto decisions, resolveCalibrated(*backend, *model, *wished, calibration.get(), *pool, job));
             std::vector<int> all(model->tensors().size());
             std::iota(all.begin(), all.end(), 0);
             QL_TRY(const auto reports, measureModel(*backend, *model, decisions, all, {}, job));

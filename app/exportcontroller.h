@@ -22,6 +22,9 @@ class ExportController : public QObject
 public:
     ExportController(Session* session, JobRunner* jobs, std::shared_ptr<ThreadPool> pool, QWidget* window);
 
+    /// Where targets are proposed; empty: beside the model or, where nothing can be written there, with the documents.
+    void setFolder(const QString& folder) { m_folder = folder; }
+    const QString& folder() const { return m_folder; } ///< of the last export
     void setCalibration(std::shared_ptr<const Calibration> calibration); ///< for clip=output; may be null
 
     void askAndExportModel(const std::shared_ptr<Backend>& backend);
@@ -40,7 +43,9 @@ Q_SIGNALS:
     void failed(const ql::Error& error);
 
 private:
-    void estimate(ExportDialog* dialog, const ExportPlan& plan, const std::shared_ptr<Backend>& backend);
+    void plan(ExportDialog* dialog, const ExportOptions& options);
+    void estimate(ExportDialog* dialog, const std::shared_ptr<const ExportPlan>& plan, const std::shared_ptr<Backend>& backend);
+    QString proposedFolder() const;
 
     Session* m_session;
     JobRunner* m_jobs;
@@ -48,6 +53,7 @@ private:
     std::shared_ptr<const Calibration> m_calibration;
     QWidget* m_window;
     ExportOptions m_lastOptions;
+    QString m_folder;
 };
 
 } // namespace ql

@@ -4,6 +4,7 @@
 
 #include "core/base/format.h"
 #include "core/io/atomicnames.h"
+#include "widgets/models/numbertext.h"
 #include "widgets/models/planmodel.h"
 #include "widgets/panels/numberstable.h"
 #include "widgets/theme.h"
@@ -29,6 +30,7 @@ namespace ql {
 namespace {
 
 constexpr double kBytesPerGigabyte = 1e9;
+constexpr int kShardRow = 2; ///< of the form
 
 struct FormatText {
     const char* name;   ///< as exportFormatName()
@@ -72,7 +74,10 @@ QString withoutSuffix(const QString& path)
 class RemarkFilter : public QSortFilterProxyModel
 {
 public:
-    using QSortFilterProxyModel::QSortFilterProxyModel;
+    explicit RemarkFilter(PlanModel* plan, QObject* parent) : QSortFilterProxyModel(parent), m_plan(plan)
+    {
+        setSourceModel(plan);
+    }
     void setOnlyRemarkable(bool only)
     {
         m_only = only;
@@ -85,18 +90,23 @@ protected:
         return !m_only || sourceModel()->index(row, 0, parent).data(PlanModel::RemarkableRole).toBool();
     }
 
+    bool lessThan(const QModelIndex& left, const QModelIndex& right) const override
+    {
+        return m_plan->isLess(left.row(), right.row(), left.column());
+    }
+
 private:
+    PlanModel* m_plan;
     bool m_only = false;
 };
 
-ExportDialog::ExportDialog(std::shared_ptr<const Model> model, std::vector<Decision> decisions,
-                           const ExportOptions& settings, QWidget* parent)
-    : QDialog(parent), m_model(std::move(model)), m_decisions(std::move(decisions)), m_settings(settings),
-      m_format(new QComboBox(this)), m_path(new QLineEdit(this)), m_shard(new QDoubleSpinBox(this)),
+ExportDialog::ExportDialog(std::shared_ptr<const Model> model, const ExportOptions& settings, const QString& folder,
+                           QWidget* parent)
+    : QDialog(parent), m_model(std::move(model)), m_settings(settings), m_folder(folder), m_format(new QComboBox(this)), m_path(new QLineEdit(this)), m_shard(new QDoubleSpinBox(this)),
       m_gptqV2(new QCheckBox(tr("Zero points as they are (GPTQ version 2)"), this)),
       m_replace(new QCheckBox(tr("Replace what is there"), this)),
       m_refuse(new QCheckBox(tr("Refuse fallbacks: write only what was asked for"), this)), m_summary(new QLabel(this)),
-      m_estimate(new QLabel(this)), m_plan(new PlanModel(this)), m_filter(new RemarkFilter(this)),
+      m_estimate(new QLabel(this)), m_plan(new PlanModel(this)), m_filter(new RemarkFilter(m_plan, this)),
       m_table(new NumbersTable(this)), m_remarks(new QCheckBox(this)), m_warnings(new QPlainTextEdit(this)),
       m_problem(new QLabel(this))
 {
@@ -125,7 +135,7 @@ ExportDialog::ExportDialog(std::shared_ptr<const Model> model, std::vector<Decis
     connect(buttons, &QDialogButtonBox::rejected, this, &QDialog::reject);
     connectInputs();
     resize(1000, 640);
-    formatChanged();
+    QMetaObject::invokeMethod(this, &ExportDialog::formatChanged, Qt::QueuedConnection); // when someone listens
 }
 
 QFormLayout* ExportDialog::buildForm()
@@ -135,7 +145,7 @@ QFormLayout* ExportDialog::buildForm()
     m_format->setCurrentIndex(std::max(0, m_format->findData(int(m_settings.format))));
     const QFileInfo source(QString::fromStdString(m_model->path()));
     const QString stem = source.isDir() ? source.fileName() : source.completeBaseName();
-    m_path->setText(source.absolutePath() + QStringLiteral("/%1-quantized").arg(stem));
+    m_path->setText(m_folder + QStringLiteral("/%1-quantized").arg(stem));
     m_shard->setRange(0.05, 1000);
     m_shard->setDecimals(2);
     m_shard->setSuffix(tr(" GB"));
@@ -159,22 +169,20 @@ QFormLayout* ExportDialog::buildForm()
     switches->addSpacing(theme::kSpacing);
     switches->addWidget(m_replace);
     switches->addStretch();
-    auto* form = new QFormLayout;
-    form->setSpacing(theme::kSpacing);
-    form->addRow(tr("Format"), m_format);
-    form->addRow(tr("Target"), place);
-    form->addRow(tr("Shards of"), folder);
-    form->addRow(QString(), switches);
-    return form;
+    m_form = new QFormLayout;
+    m_form->setSpacing(theme::kSpacing);
+    m_form->addRow(tr("Format"), m_format);
+    m_form->addRow(tr("Target"), place);
+    m_form->addRow(tr("Shards of"), folder);
+    m_form->addRow(QString(), switches);
+    return m_form;
 }
 
 void ExportDialog::buildTable()
 {
-    m_filter->setSourceModel(m_plan);
-    m_filter->setSortRole(PlanModel::SortRole);
     m_table->setAccessibleName(tr("What becomes of every tensor"));
     m_table->setModel(m_filter);
-    m_table->setWidths({34, 13, 9, 9, 7, 30}, PlanModel::RemarksColumn);
+    m_table->setWidths({40, 13, 9, 9, 7, 30}, PlanModel::RemarksColumn);
     m_table->setTextElideMode(Qt::ElideRight);
     m_table->setSortingEnabled(true);
     m_table->horizontalHeader()->setSortIndicator(-1, Qt::AscendingOrder);
@@ -211,12 +219,6 @@ bool ExportDialog::refusesFallbacks() const
     return m_refuse->isChecked();
 }
 
-void ExportDialog::setObstacle(const QString& why)
-{
-    m_obstacle = why;
-    refresh();
-}
-
 void ExportDialog::chooseTarget()
 {
     const FormatText& text = textOf(options().format);
@@ -233,7 +235,7 @@ void ExportDialog::formatChanged()
 {
     const FormatText& text = textOf(options().format);
     const bool folder = !*text.suffix;
-    m_shard->setEnabled(folder);
+    m_form->setRowVisible(kShardRow, folder);
     m_gptqV2->setVisible(exportFormatName(options().format) == "gptq");
     const QString path = withoutSuffix(m_path->text()) + QString::fromLatin1(text.suffix);
     if (path == m_path->text())
@@ -242,33 +244,30 @@ void ExportDialog::formatChanged()
         m_path->setText(path);
 }
 
-/// A plan may read a large tokenizer; typing a path must not wait for it.
-const Result<ExportPlan>& ExportDialog::makePlan()
+void ExportDialog::setPlan(const ExportOptions& options, const Plan& plan)
+{
+    m_plans.insert_or_assign(Key{options.format, options.shardBytes, options.gptqV2}, plan);
+    refresh();
+}
+
+/// Shows the plan of the options, or asks for it.
+void ExportDialog::refresh()
 {
     const ExportOptions wanted = options();
     const Key key{wanted.format, wanted.shardBytes, wanted.gptqV2};
-    auto known = m_plans.find(key);
-    if (known == m_plans.end())
-        known = m_plans.emplace(key, planExport(*m_model, m_decisions, wanted)).first;
+    const auto known = m_plans.find(key);
+    if (known == m_plans.end()) {
+        showWaiting();
+        if (m_asked != key) {
+            m_asked = key;
+            Q_EMIT planWanted(wanted);
+        }
+        return;
+    }
+    const Plan& plan = known->second;
     const bool other = m_shown != key;
     m_shown = key;
-    if (other && known->second.ok()) {
-        m_plan->setEntries(known->second->entries);
-        setEstimate(std::nullopt, {}, tr("Estimating the time…"));
-        Q_EMIT estimateWanted(*known->second);
-    }
-    return known->second;
-}
-
-const ExportPlan* ExportDialog::currentPlan() const
-{
-    const auto known = m_shown ? m_plans.find(*m_shown) : m_plans.end();
-    return known != m_plans.end() && known->second.ok() ? &known->second.value() : nullptr;
-}
-
-void ExportDialog::refresh()
-{
-    const Result<ExportPlan>& plan = makePlan();
+    m_asked.reset();
     if (!plan.ok()) {
         m_plan->setEntries({});
         m_summary->setText(tr("This cannot be written:"));
@@ -279,8 +278,23 @@ void ExportDialog::refresh()
         refuse(QString::fromStdString(plan.error().text()));
         return;
     }
-    showPlan(*plan);
-    showTarget(*plan);
+    if (other) {
+        m_plan->setEntries({*plan, &(*plan)->entries});
+        setEstimate(std::nullopt, {}, tr("Estimating the time…"));
+        Q_EMIT estimateWanted(*plan);
+    }
+    showPlan(**plan);
+    showTarget(**plan);
+}
+
+/// The table of the plan before stays, so that nothing jumps.
+void ExportDialog::showWaiting()
+{
+    m_shown.reset();
+    m_summary->setText(tr("Planning what becomes of %1…")
+                           .arg(counted(qsizetype(m_model->tensors().size()), tr("1 tensor"), tr("%1 tensors"))));
+    m_estimate->setText({});
+    refuse(tr("The plan is still being made."));
 }
 
 void ExportDialog::showPlan(const ExportPlan& plan)
@@ -308,9 +322,7 @@ void ExportDialog::showTarget(const ExportPlan& plan)
     const bool occupied = target.exists() && !(target.isDir() && QDir(target.filePath()).isEmpty());
     m_replace->setVisible(occupied);
     const int fallbacks = m_plan->fallbacks();
-    if (!m_obstacle.isEmpty())
-        refuse(m_obstacle);
-    else if (m_path->text().isEmpty())
+    if (m_path->text().isEmpty())
         refuse(tr("Say where to write."));
     else if (available && *available <= plan.fileBytes)
         refuse(tr("There is not enough room at the target."));
@@ -319,7 +331,7 @@ void ExportDialog::showTarget(const ExportPlan& plan)
     else if (occupied && !m_replace->isChecked())
         refuse(tr("%1 exists; it can be replaced.").arg(target.fileName()));
     else if (m_refuse->isChecked() && fallbacks > 0)
-        refuse(tr("%n tensor(s) would not be as asked.", nullptr, fallbacks));
+        refuse(counted(fallbacks, tr("1 tensor would not be as asked."), tr("%1 tensors would not be as asked.")));
     else
         refuse({});
 }

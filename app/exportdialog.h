@@ -9,6 +9,7 @@
 #include <QDialog>
 
 #include <map>
+#include <memory>
 
 class QCheckBox;
 class QComboBox;
@@ -29,20 +30,21 @@ class ExportDialog : public QDialog
 {
     Q_OBJECT
 public:
-    /// `settings`: what the options begin with; activations and cache stay as they are.
-    ExportDialog(std::shared_ptr<const Model> model, std::vector<Decision> decisions, const ExportOptions& settings,
-                 QWidget* parent);
+    /// `settings`: what the options begin with; `folder`: where a target is proposed.
+    ExportDialog(std::shared_ptr<const Model> model, const ExportOptions& settings, const QString& folder, QWidget* parent);
     QString path() const;
     ExportOptions options() const;
-    const ExportPlan* currentPlan() const; ///< null where the format cannot be written
     const PlanModel* table() const { return m_plan; }
     bool refusesFallbacks() const;
-    void setObstacle(const QString& why); ///< why nothing can be written, whatever the options
+    /// The answer to planWanted. Errors say why the format cannot be written.
+    using Plan = Result<std::shared_ptr<const ExportPlan>>;
+    void setPlan(const ExportOptions& options, const Plan& plan);
     /// Seconds that the export of the plan shown will take; nothing: not known, and why.
     void setEstimate(std::optional<double> seconds, const QString& device, const QString& why = {});
 
 Q_SIGNALS:
-    void estimateWanted(const ql::ExportPlan& plan); ///< another plan is shown
+    void planWanted(const ql::ExportOptions& options); ///< of several only the last counts
+    void estimateWanted(const std::shared_ptr<const ql::ExportPlan>& plan); ///< another plan is shown
 
 private:
     using Key = std::tuple<ExportFormat, uint64_t, bool>; ///< what a plan depends on
@@ -51,17 +53,18 @@ private:
     void connectInputs();
     void formatChanged();
     void chooseTarget();
-    const Result<ExportPlan>& makePlan();
     void refresh();
+    void showWaiting();
     void showPlan(const ExportPlan& plan);
     void showTarget(const ExportPlan& plan);
     void refuse(const QString& why); ///< "Write" says why it cannot; empty: it can
 
     std::shared_ptr<const Model> m_model;
-    std::vector<Decision> m_decisions;
     ExportOptions m_settings;
-    std::map<Key, Result<ExportPlan>> m_plans; ///< made when first asked for
-    std::optional<Key> m_shown;
+    QString m_folder;
+    std::map<Key, Plan> m_plans; ///< a plan may read a large tokenizer; typing a path must not wait for it
+    std::optional<Key> m_shown, m_asked;
+    QFormLayout* m_form = nullptr;
     QComboBox* m_format;
     QLineEdit* m_path;
     QDoubleSpinBox* m_shard;
@@ -77,7 +80,6 @@ private:
     QPlainTextEdit* m_warnings;
     QLabel* m_problem;
     QPushButton* m_write;
-    QString m_obstacle;
 };
 
 } // namespace ql

@@ -5,6 +5,7 @@
 #include "core/base/format.h"
 #include "core/quant/schemetable.h"
 #include "widgets/models/layersmodel.h"
+#include "widgets/models/numbertext.h"
 #include "widgets/panels/layerspanel.h"
 #include "widgets/panels/mappage.h"
 #include "widgets/panels/metricspanel.h"
@@ -355,10 +356,10 @@ void LookController::editScheme(const Scheme& scheme, EditScope scope, bool fini
             edits.emplace_back(tensor, withFields(m_session->decisions()[size_t(tensor)].scheme, scheme, fields));
         locked = m_session->setSchemes(edits, edits.size() == 1
                                                   ? tr("%1 to %2").arg(QString::fromStdString(info.name), text)
-                                                  : tr("%n tensors to %1", nullptr, int(edits.size())).arg(text));
+                                                  : tr("%1 tensors to %2").arg(wholeText(edits.size())).arg(text));
     }
     if (locked > 0)
-        Q_EMIT noted(tr("%n locked tensor(s) left as they are", nullptr, locked));
+        Q_EMIT noted(counted(locked, tr("1 locked tensor left as it is."), tr("%1 locked tensors left as they are.")));
     if (currentScheme() != scheme) { // locked, or a fallback: show what holds
         m_views.weights->setScheme(currentScheme());
         m_analyser->look(m_subject, currentScheme());

@@ -114,6 +114,10 @@ MainWindow::MainWindow(std::shared_ptr<Backends> backends, std::unique_ptr<Setti
     connect(&m_policy->snapshots()->all(), &Snapshots::changed, this,
             [this, snapshots] { m_compareViews->setSnapshots(snapshots); });
     m_searchViews->setSnapshots(&m_policy->snapshots()->all());
+    connect(m_policy->snapshots(), &SnapshotViews::comparisonWanted, this, [this](const CompareOperand& other) {
+        m_compareViews->compareWith(other);
+        m_tabs->setCurrentWidget(m_compare);
+    });
     m_exports = new ExportController(m_session, m_jobs, backends->threadPool(), this);
     m_devices = new DeviceController(m_jobs, backends, m_chip, this);
     connect(m_devices, &DeviceController::backendChanged, this, [this, backends] {
@@ -392,6 +396,7 @@ void MainWindow::restoreLayout()
     m_activations->restoreState(m_settings->state("activations"));
     m_cache->restoreState(m_settings->state("cache"));
     m_compare->restoreState(m_settings->state("compare"));
+    m_exports->setFolder(QString::fromUtf8(m_settings->state("exportFolder")));
     (*m_actions)["readNotMap"]->setChecked(m_settings->readInsteadOfMapping());
     for (const auto& [action, page] : pages()) {
         if (m_settings->state("page") == action)
@@ -408,6 +413,7 @@ void MainWindow::saveLayout()
     m_settings->setState("activations", m_activations->saveState());
     m_settings->setState("cache", m_cache->saveState());
     m_settings->setState("compare", m_compare->saveState());
+    m_settings->setState("exportFolder", m_exports->folder().toUtf8());
     m_settings->setReadInsteadOfMapping((*m_actions)["readNotMap"]->isChecked());
     m_actions->saveShortcuts(*m_settings);
     const auto& model = m_session->model();

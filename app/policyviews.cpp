@@ -35,7 +35,6 @@ PolicyViews::PolicyViews(Session* session, JobRunner* jobs, LookController* look
     connect(session, &Session::policyChanged, this, &PolicyViews::showRules);
     connectRules();
     connect(m_snapshots, &SnapshotViews::failed, session, &Session::failed);
-    connect(m_snapshots, &SnapshotViews::tensorPicked, this, &PolicyViews::tensorPicked);
     connect(look, &LookController::clipStudyChanged, this, [this](const Shared<ClipStudy>& study) {
         m_views.clips->setStudy(m_look->caption(), study);
     });
@@ -145,7 +144,10 @@ void PolicyViews::showPresetSizes()
         uint64_t bytes = 0;
         for (size_t i = 0; decisions.ok() && i < decisions->size(); ++i)
             bytes += decidedBytes(model->tensors()[i], (*decisions)[i]);
-        action->setText(bytes > 0 ? label + QLatin1Char('\t') + QString::fromStdString(formatBytes(bytes)) : label);
+        const QString weight = preset.section == "KV cache" ? tr("cache only")
+                               : bytes > 0                  ? QString::fromStdString(formatBytes(bytes))
+                                                            : QString();
+        action->setText(weight.isEmpty() ? label : label + QLatin1Char('\t') + weight);
     }
 }
 

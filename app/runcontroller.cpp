@@ -4,6 +4,7 @@
 
 #include "app/resources.h"
 #include "core/calibration/imports.h"
+#include "widgets/models/numbertext.h"
 
 #include <algorithm>
 
@@ -231,8 +232,8 @@ void RunController::calibrate(const SequenceSettings& sequences, const Calibrati
             }
             d->adopt(*found, {});
             if (d->calibration->source().partial)
-                Q_EMIT noted(tr("Cancelled; the %n finished input(s) are kept.", nullptr,
-                                int(d->calibration->inputs().size())));
+                Q_EMIT noted(counted(qsizetype(d->calibration->inputs().size()), tr("Cancelled; the finished input is kept."),
+                                     tr("Cancelled; the %1 finished inputs are kept.")));
         },
         JobUnit::Tokens));
 }

@@ -139,12 +139,13 @@ void SearchController::cancel()
 void SearchController::adoptTable(const Request& request, const Shared<CostTable>& table)
 {
     pushLimited(m_known, table, kKeptTables);
-    const bool otherMeasure = !m_table || request.measure != m_request.measure;
+    const bool other = !m_table || request.measure != m_request.measure || request.candidates != m_request.candidates ||
+                       request.embeddings != m_request.embeddings;
     m_request = request;
     m_table = table;
     setStale({});
     build();
-    if (otherMeasure || request.measure == SearchMeasure::Kl) // what is known may place more of them
+    if (other || request.measure == SearchMeasure::Kl) // what is known may place more of them
         placeAnew();
     else
         follow();
@@ -299,6 +300,15 @@ void SearchController::placeAnew()
     place();
 }
 
+namespace {
+
+struct Placed {
+    PolicyCosts costs;
+    std::string beyond;
+};
+
+} // namespace
+
 /// The next one that was not looked at yet; an edit costs no more than the one in work.
 void SearchController::place()
 {
@@ -309,20 +319,25 @@ void SearchController::place()
         next->policy = m_session->policy();
     SensitivityRequest wanted = requestFor(m_request);
     wanted.onlyKnown = m_request.measure == SearchMeasure::Kl;
-    m_jobs->start<PolicyCosts>(
+    m_jobs->start<Placed>(
         JobRunner::Lane::Background, kPlacing, tr("measuring policies"),
-        [backend = m_backend, pool = m_run->threadPool(), wanted, policy = next->policy](const JobControl& job) {
-            return measurePolicies(*backend, wanted, std::span(&policy, 1), *pool, job);
+        [backend = m_backend, pool = m_run->threadPool(), wanted, policy = next->policy,
+         search = m_search](const JobControl& job) -> Result<Placed> {
+            QL_TRY(PolicyCosts costs, measurePolicies(*backend, wanted, std::span(&policy, 1), *pool, job));
+            const auto decisions = policy.resolve(*wanted.model);
+            return Placed{std::move(costs), search && decisions.ok() ? search->beyond(*decisions) : std::string()};
         },
-        [this, index = size_t(next - m_references.begin()), label = next->label, table = m_table](Result<PolicyCosts> costs) {
+        [this, index = size_t(next - m_references.begin()), label = next->label, table = m_table](Result<Placed> placed) {
             if (table != m_table || index >= m_references.size() || m_references[index].label != label)
                 return;
-            if (!costs.ok() && costs.error().code == ErrorCode::Cancelled)
+            if (!placed.ok() && placed.error().code == ErrorCode::Cancelled)
                 return;
-            m_references[index].placed = true; // what cannot be measured stays out of the picture
-            m_references[index].cost = costs.ok() ? costs->costs.front() : std::nullopt;
-            if (costs.ok())
-                pushLimited(m_policies, costs->table, kKeptPolicies);
+            Reference& reference = m_references[index];
+            reference.placed = true; // what cannot be measured stays out of the picture
+            reference.cost = placed.ok() ? placed->costs.costs.front() : std::nullopt;
+            reference.beyond = placed.ok() ? placed->beyond : std::string();
+            if (placed.ok())
+                pushLimited(m_policies, placed->costs.table, kKeptPolicies);
             Q_EMIT referencesChanged();
             place();
         });

@@ -32,6 +32,7 @@ public:
         std::string preset; ///< id; empty: a policy of the user's
         bool placed = false;
         std::optional<PolicyCosts::Cost> cost; ///< nothing where it cannot be known
+        std::string beyond;                    ///< what it does that the search may not
     };
 
     SearchController(Session* session, RunController* run, JobRunner* jobs, QObject* parent = nullptr);

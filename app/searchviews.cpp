@@ -99,7 +99,7 @@ void SearchViews::collectReferences()
     using Reference = SearchController::Reference;
     std::vector<Reference> references;
     const auto add = [&](const QString& label, const Policy& policy, std::string_view preset = {}) {
-        Reference reference{label, policy, std::string(preset), false, {}};
+        Reference reference{label, policy, std::string(preset), false, {}, {}};
         references.push_back(std::move(reference));
     };
     add(tr("now"), m_session->policy());
@@ -133,7 +133,8 @@ void SearchViews::showReferences()
         const FrontPlot::Kind kind = i == 0                          ? FrontPlot::Kind::Present
                                      : references[i].preset.empty() ? FrontPlot::Kind::Saved
                                                                     : FrontPlot::Kind::Preset;
-        marks.push_back({references[i].label, kind, {references[i].cost->bytes, references[i].cost->error}});
+        marks.push_back({references[i].label, kind, {references[i].cost->bytes, references[i].cost->error},
+                         QString::fromStdString(references[i].beyond)});
         m_marks.push_back(i);
     }
     m_page->setMarks(marks);

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/session.h"
 
+#include "widgets/models/numbertext.h"
+
 #include <QUndoCommand>
 
 namespace ql {
@@ -45,7 +47,7 @@ void Session::openModel(const QString& path, FileAccess access)
             policy.modelFingerprint = m_model->fingerprint();
             m_policy = policy;
             if (auto decisions = policy.resolve(*m_model); decisions.ok())
-                m_decisions = std::move(*decisions);
+                m_decisions = std::make_shared<const std::vector<Decision>>(std::move(*decisions));
             Q_EMIT modelChanged();
             Q_EMIT policyChanged();
             for (const std::string& warning : m_model->warnings())
@@ -58,7 +60,7 @@ void Session::closeModel()
     m_jobs->cancelLane(JobRunner::Lane::Interactive);
     m_jobs->cancelLane(JobRunner::Lane::Background);
     m_model.reset();
-    m_decisions.clear();
+    m_decisions = std::make_shared<const std::vector<Decision>>();
     m_policy = {};
     m_policyPath.clear();
     m_undo->clear();
@@ -71,7 +73,7 @@ void Session::adopt(const Policy& policy)
     m_policy = policy;
     if (m_model) {
         if (auto decisions = policy.resolve(*m_model); decisions.ok())
-            m_decisions = std::move(*decisions);
+            m_decisions = std::make_shared<const std::vector<Decision>>(std::move(*decisions));
     }
     Q_EMIT policyChanged();
 }
@@ -93,7 +95,7 @@ int Session::setSchemes(const std::vector<std::pair<int, Scheme>>& schemes, cons
     Policy policy = m_policy;
     int leftAlone = 0;
     for (const auto& [tensor, scheme] : schemes) {
-        if (m_decisions[size_t(tensor)].locked)
+        if (decisions()[size_t(tensor)].locked)
             ++leftAlone;
         else
             policy.tensors[m_model->tensors()[size_t(tensor)].name].scheme = scheme;
@@ -107,11 +109,11 @@ void Session::setLocked(const QList<int>& tensors, bool locked)
     Policy policy = m_policy;
     for (const int tensor : tensors) {
         Override& entry = policy.tensors[m_model->tensors()[size_t(tensor)].name];
-        entry.scheme = m_decisions[size_t(tensor)].scheme;
+        entry.scheme = decisions()[size_t(tensor)].scheme;
         entry.locked = locked;
     }
-    changePolicy(policy, locked ? tr("lock %n tensor(s)", nullptr, int(tensors.size()))
-                                : tr("unlock %n tensor(s)", nullptr, int(tensors.size())));
+    changePolicy(policy, locked ? counted(tensors.size(), tr("lock 1 tensor"), tr("lock %1 tensors"))
+                                : counted(tensors.size(), tr("unlock 1 tensor"), tr("unlock %1 tensors")));
 }
 
 void Session::clearOverrides(const QList<int>& tensors)
@@ -119,7 +121,7 @@ void Session::clearOverrides(const QList<int>& tensors)
     Policy policy = m_policy;
     for (const int tensor : tensors)
         policy.tensors.erase(m_model->tensors()[size_t(tensor)].name);
-    changePolicy(policy, tr("reset %n tensor(s)", nullptr, int(tensors.size())));
+    changePolicy(policy, counted(tensors.size(), tr("reset 1 tensor"), tr("reset %1 tensors")));
 }
 
 void Session::addRule(const Rule& rule)

@@ -29,7 +29,8 @@ public:
     const std::shared_ptr<const Model>& model() const { return m_model; }
 
     const Policy& policy() const { return m_policy; }
-    const std::vector<Decision>& decisions() const { return m_decisions; } ///< one per tensor
+    const std::vector<Decision>& decisions() const { return *m_decisions; } ///< one per tensor
+    const std::shared_ptr<const std::vector<Decision>>& sharedDecisions() const { return m_decisions; } ///< as they are now
     QUndoStack* undoStack() const { return m_undo; }
     const QString& policyPath() const { return m_policyPath; }
 
@@ -60,7 +61,7 @@ private:
     QUndoStack* m_undo;
     std::shared_ptr<const Model> m_model;
     Policy m_policy;
-    std::vector<Decision> m_decisions;
+    std::shared_ptr<const std::vector<Decision>> m_decisions = std::make_shared<const std::vector<Decision>>();
     QString m_policyPath;
 };
 

@@ -1,19 +1,16 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
-// SnapshotViews: snapshots in the history panel, and the present policy compared with one of them or with any other
-// policy. Owned by PolicyViews, GUI thread.
+// SnapshotViews: snapshots in the history panel, and the wish to see the present policy beside one of them or beside any
+// other policy. Owned by PolicyViews, GUI thread.
 #pragma once
 
 #include "app/session.h"
 #include "app/snapshots.h"
-#include "core/policy/policydiff.h"
-
-#include <QPointer>
+#include "widgets/panels/operandedit.h"
 
 namespace ql {
 
 class HistoryPanel;
-class PolicyDiffDialog;
 
 class SnapshotViews : public QObject
 {
@@ -23,30 +20,22 @@ public:
 
     const Snapshots& all() const { return *m_snapshots; }
     void take(); ///< asks for name and note
-    /// Beside the present policy, in a dialog.
-    void compare(const QString& name, const Policy& other);
     void askAndCompare(); ///< with a policy file or what a checkpoint follows
 
 Q_SIGNALS:
     void failed(const ql::Error& error);
-    void tensorPicked(int tensor);
+    void comparisonWanted(const ql::CompareOperand& other); ///< beside the present policy
 
 private:
     void showList();
     void restore(int snapshot);
     void describe(int snapshot);
     void remove(int snapshot);
-    void showDifference();
-    void takeOver(const QList<int>& changes);
 
     Session* m_session;
     HistoryPanel* m_history;
     QWidget* m_window;
     Snapshots* m_snapshots;
-    QPointer<PolicyDiffDialog> m_dialog;
-    QString m_otherName;
-    Policy m_other; ///< what the dialog compares with
-    PolicyDiff m_diff;
 };
 
 } // namespace ql

@@ -5,12 +5,13 @@
 #include "app/snapshotviews.h"
 #include "support/windowdriver.h"
 #include "widgets/models/rulesmodel.h"
+#include "widgets/panels/comparepage.h"
 #include "widgets/panels/historypanel.h"
-#include "widgets/panels/policydiffdialog.h"
 #include "widgets/panels/rulespanel.h"
 #include "support/patience.h"
 
 #include <QApplication>
+#include <QDialog>
 #include <QTableView>
 #include <QTimer>
 
@@ -52,15 +53,21 @@ private Q_SLOTS:
         session.undoStack()->undo();
         QVERIFY(session.policy() == start);
         Q_EMIT history->compareWanted(0);
-        auto* dialog = window.findChild<PolicyDiffDialog*>();
-        QVERIFY(dialog && dialog->isVisible());
-        const int differing = dialog->findChild<QTableView*>()->model()->rowCount();
-        Q_EMIT dialog->changesWanted({0, 1});
+        auto* page = window.findChild<ComparePage*>();
+        QVERIFY(page->isVisible());
+        QCOMPARE(page->operand(ComparePage::A).kind, CompareOperand::Kind::CurrentPolicy);
+        QCOMPARE(page->operand(ComparePage::B).kind, CompareOperand::Kind::Snapshot);
+        QVERIFY(driver.settle());
+        const auto changes = page->changes()->changes();
+        QVERIFY(changes.size() > 2);
+        for (const TensorChange& change : changes)
+            QVERIFY(change.errorFrom && change.errorTo && *change.errorTo < *change.errorFrom); // INT8 for INT4
+        Q_EMIT page->applyRequested({changes[0].tensor, changes[1].tensor});
         QCOMPARE(session.undoStack()->count(), 1); // both as one step, in place of what was undone
-        QCOMPARE(dialog->findChild<QTableView*>()->model()->rowCount(), differing - 2);
+        QCOMPARE(size_t(page->changes()->rowCount()), changes.size() - 2);
         Q_EMIT history->restoreWanted(0);
         QVERIFY(session.policy() == mixed);
-        QCOMPARE(dialog->findChild<QTableView*>()->model()->rowCount(), 0);
+        QCOMPARE(page->changes()->rowCount(), 0);
         session.undoStack()->undo();
         session.undoStack()->undo();
         QVERIFY(session.policy() == start);

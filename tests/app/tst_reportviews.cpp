@@ -173,7 +173,9 @@ private Q_SLOTS:
         QVERIFY(std::any_of(lines.begin(), lines.end(), [](const QLabel* label) { return label->text().contains("estimated"); }));
         auto* format = sheet->findChild<QComboBox*>();
         format->setCurrentIndex(format->findData(int(ExportFormat::Gguf)));
+        QVERIFY(driver.settle()); // planned by a job
         QVERIFY(sheet->path().endsWith(".gguf"));
+        QVERIFY2(!sheet->path().startsWith(QL_RESOURCES), qPrintable(sheet->path()));
         QCOMPARE(sheet->options().format, ExportFormat::Gguf);
         QVERIFY(sheet->table()->fallbacks() > 20); // GGUF has no INT4
         auto* path = sheet->findChild<QLineEdit*>();
