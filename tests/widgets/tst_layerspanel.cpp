@@ -327,17 +327,17 @@ private Q_SLOTS:
         QL_TRY_VERIFY(!spy.isEmpty());
         QVERIFY(spy.last()[0].value<QList<int>>().contains(90000));
         f.line->setText("layer:5000 role:v_proj");
-        QL_TRY_COMPARE(f.status(), QString("1 of 100011 tensors"));
+        QL_TRY_COMPARE(f.status(), QString("1 of 100,011 tensors"));
         f.line->clear();
         f.grouping()->actions()[0]->trigger();
         f.view->expandAll(); // every row is open: layout changes and streaming results must not take quadratic time
         f.line->setText("role:v_proj");
-        QL_TRY_COMPARE(f.status(), QString("11112 of 100011 tensors"));
+        QL_TRY_COMPARE(f.status(), QString("11,112 of 100,011 tensors"));
         for (int tensor = 0; tensor < 100011; tensor += 2)
             f.layers.setMetrics(tensor, metricsOf(20));
         QTest::qWait(100);
         f.line->clear();
-        QL_TRY_COMPARE(f.status(), QString("100011 tensors"));
+        QL_TRY_COMPARE(f.status(), QString("100,011 tensors"));
     }
 };
 

@@ -204,7 +204,8 @@ void LayersPanel::Private::updateStatus()
     const int all = model ? int(model->tensors().size()) : 0;
     const QString problem = filter->expression().message();
     const int shown = filter->expression().isEmpty() ? all : filter->shownTensors();
-    const QString count = shown == all ? counted(all, tr("1 tensor"), tr("%1 tensors")) : tr("%1 of %2 tensors").arg(shown).arg(all);
+    const QString tensors = counted(all, tr("1 tensor"), tr("%1 tensors"));
+    const QString count = shown == all ? tensors : tr("%1 of %2").arg(wholeText(quint64(shown)), tensors);
     status->setText(!problem.isEmpty() ? problem : model ? count : QString());
     QPalette palette = q->palette();
     palette.setColor(QPalette::WindowText, theme::color(problem.isEmpty() ? Ink::Muted : Ink::Bad));
