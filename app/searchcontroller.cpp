@@ -302,7 +302,7 @@ void SearchController::placeAnew()
 
 namespace {
 
-struct Placed {
+struct PlacedReference {
     PolicyCosts costs;
     std::string beyond;
 };
@@ -319,15 +319,15 @@ void SearchController::place()
         next->policy = m_session->policy();
     SensitivityRequest wanted = requestFor(m_request);
     wanted.onlyKnown = m_request.measure == SearchMeasure::Kl;
-    m_jobs->start<Placed>(
+    m_jobs->start<PlacedReference>(
         JobRunner::Lane::Background, kPlacing, tr("measuring policies"),
         [backend = m_backend, pool = m_run->threadPool(), wanted, policy = next->policy,
-         search = m_search](const JobControl& job) -> Result<Placed> {
+         search = m_search](const JobControl& job) -> Result<PlacedReference> {
             QL_TRY(PolicyCosts costs, measurePolicies(*backend, wanted, std::span(&policy, 1), *pool, job));
             const auto decisions = policy.resolve(*wanted.model);
-            return Placed{std::move(costs), search && decisions.ok() ? search->beyond(*decisions) : std::string()};
+            return PlacedReference{std::move(costs), search && decisions.ok() ? search->beyond(*decisions) : std::string()};
         },
-        [this, index = size_t(next - m_references.begin()), label = next->label, table = m_table](Result<Placed> placed) {
+        [this, index = size_t(next - m_references.begin()), label = next->label, table = m_table](Result<PlacedReference> placed) {
             if (table != m_table || index >= m_references.size() || m_references[index].label != label)
                 return;
             if (!placed.ok() && placed.error().code == ErrorCode::Cancelled)

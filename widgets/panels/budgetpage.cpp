@@ -34,7 +34,7 @@ namespace {
 
 enum Bottom { ChoicesTable, LayerBars, RoleBars };
 constexpr int kSearchMeasures = 4;
-constexpr int kWideDigits = 105; ///< of a page that has room for every column of the choices
+constexpr int kWideBudgetDigits = 105; ///< of a page that has room for every column of the choices
 
 } // namespace
 
@@ -261,7 +261,7 @@ void BudgetPage::Private::showBars()
 /// A narrow page leaves the bytes of a step to its tooltip.
 void BudgetPage::Private::fitColumns()
 {
-    const bool room = q->width() > kWideDigits * table->fontMetrics().horizontalAdvance(QLatin1Char('0'));
+    const bool room = q->width() > kWideBudgetDigits * table->fontMetrics().horizontalAdvance(QLatin1Char('0'));
     if (wide == room)
         return; // widths chosen by hand stay
     wide = room;

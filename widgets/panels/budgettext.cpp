@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "widgets/panels/budgettext.h"
 
-#include "core/base/format.h"
 #include "widgets/models/numbertext.h"
 #include "widgets/panels/budgetpage.h"
 #include "widgets/panels/devicechip.h"
@@ -17,7 +16,7 @@ struct SearchMeasureRow {
     const char* tip;
 };
 #define T(text) QT_TRANSLATE_NOOP("ql::BudgetPage", text)
-constexpr SearchMeasureRow kRows[] = {
+constexpr SearchMeasureRow kSearchMeasureRows[] = {
     {SearchMeasure::Weight, T("Relative weight error"), "",
      T("Σ ‖Ŵ − W‖² ÷ ‖W‖² over the matrices, each counting alike. To first order the loss rises by such ratios times a "
        "constant per layer")},
@@ -33,12 +32,7 @@ constexpr SearchMeasureRow kRows[] = {
 
 const SearchMeasureRow& rowOf(SearchMeasure measure)
 {
-    return kRows[size_t(measure)];
-}
-
-QString bytesOf(uint64_t bytes)
-{
-    return QString::fromStdString(formatBytes(bytes));
+    return kSearchMeasureRows[size_t(measure)];
 }
 
 } // namespace
@@ -61,7 +55,7 @@ QString meaning(SearchMeasure measure)
 QString result(const BudgetSearch& search, const Allocation& found)
 {
     const QString size =
-        BudgetPage::tr("%1, %2 bits per weight").arg(bytesOf(found.bytes), numberText(search.bitsPerWeight(found.bytes), 4));
+        BudgetPage::tr("%1, %2 bits per weight").arg(bytesText(found.bytes), numberText(search.bitsPerWeight(found.bytes), 4));
     const QString least = found.exact ? BudgetPage::tr("the least there is")
                                       : BudgetPage::tr("at most %1 % above the least there is")
                                             .arg(numberText(found.cost > 0 ? 100 * found.gap() / found.cost : 0, 2));
@@ -80,7 +74,7 @@ QString facts(const CostTable& table)
     if (kept > 0)
         lines << BudgetPage::tr("%1 (%2).").arg(counted(kept, BudgetPage::tr("1 tensor stays as stored"),
                                                         BudgetPage::tr("%1 tensors stay as stored")),
-                                                bytesOf(bytes));
+                                                bytesText(bytes));
     lines << BudgetPage::tr("Measured in %1 s on %2.").arg(numberText(table.seconds), shortDeviceName(QString::fromStdString(table.device)));
     return lines.join(QLatin1Char(' '));
 }

@@ -31,7 +31,7 @@ namespace ql {
 namespace {
 
 constexpr double kHomeSigmas = 5;
-constexpr int kWideDigits = 110; ///< of a page that has room for every column of the changes
+constexpr int kWideCompareDigits = 110; ///< of a page that has room for every column of the changes
 
 QColor colourOf(ComparePage::Side side)
 {
@@ -321,7 +321,7 @@ void ComparePage::Private::showApply()
 /// A narrow page tells the errors of A and B in the tooltip of their difference.
 void ComparePage::Private::fitColumns()
 {
-    const bool room = q->width() > kWideDigits * changesTable->fontMetrics().horizontalAdvance(QLatin1Char('0'));
+    const bool room = q->width() > kWideCompareDigits * changesTable->fontMetrics().horizontalAdvance(QLatin1Char('0'));
     if (wide == room)
         return; // widths chosen by hand stay
     wide = room;
