@@ -83,7 +83,9 @@ QLayout* EvaluatePage::Private::buildForm()
     auto* row = new QHBoxLayout;
     row->setContentsMargins(theme::kSpacing, theme::kSpacing, theme::kSpacing, 0);
     row->setSpacing(2 * theme::kSpacing);
+    form->setMaximumWidth(80 * form->fontMetrics().averageCharWidth()); // fields for small numbers stay small
     row->addWidget(form, 1);
+    row->addStretch();
     row->addLayout(buttons);
     return row;
 }
