@@ -281,10 +281,7 @@ void EvaluatePage::Private::showLayers()
     for (const Attribution::Entry& entry : attribution ? attribution->entries : std::vector<Attribution::Entry>()) {
         bars.values.push_back(entry.kl.value);
         bars.errors.push_back(entry.kl.standardError);
-        QString name = QString::fromStdString(entry.name);
-        for (const char* shared : {"model.", "layers.", "transformer.h.", "gpt_neox.", "blk."})
-            name = name.startsWith(QLatin1String(shared)) ? name.mid(int(qstrlen(shared))) : name;
-        bars.names << (name.endsWith(QLatin1String(".weight")) ? name.chopped(7) : name);
+        bars.names << shortTensorName(QString::fromStdString(entry.name));
         bars.notes << QString::fromStdString(entry.scheme.text());
     }
     layers->setBars(std::move(bars));
