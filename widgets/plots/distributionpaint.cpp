@@ -301,21 +301,22 @@ void DistributionPlot::paintHandles(QPainter& painter) const
             painter.drawRoundedRect(QRectF(at.x() - 8, at.y() - 14, 16, 28), 5, 5);
         }
         const bool perTensor = m_clip.isOwn() || m_scheme.granularity == Granularity::Tensor;
-        QString text = shortText(handles[i]);
-        if (!perTensor)
-            text = tr("median %1").arg(text);
+        QStringList lines{perTensor ? shortText(handles[i]) : tr("median %1").arg(shortText(handles[i]))};
         if (i == 1 && m_clip.ratio() < 0.9995)
-            text += tr(" (× %1)").arg(shortText(m_clip.ratio()));
-        const bool outwards = i == 1;
+            lines << tr("× %1").arg(shortText(m_clip.ratio()));
         const QFontMetricsF metrics(painter.font());
-        const double width = metrics.horizontalAdvance(text);
+        double width = 0;
+        for (const QString& line : lines)
+            width = std::max(width, metrics.horizontalAdvance(line));
+        const bool outwards = i == 1;
         const bool fits = outwards ? at.x() + 12 + width < area.right() : at.x() - 12 - width > area.left();
         const bool rightwards = outwards == fits;
         const double x = at.x() + (rightwards ? 12 : -12);
         const double clear = rightwards ? clearTop(x, x + width) : clearTop(x - width, x);
         // Above the columns, and with room for the clipped share between.
-        const double y = std::min(at.y() - 24, clear - 2 * metrics.height() - 4);
-        drawLabel(painter, {x, std::max(double(area.top()), y)}, rightwards ? Qt::AlignLeft : Qt::AlignRight, text, ink);
+        const double y = std::max(double(area.top()), std::min(at.y() - 24, clear - 3 * metrics.height() - 4));
+        for (int line = 0; line < lines.size(); ++line)
+            drawLabel(painter, {x, y + line * metrics.height()}, rightwards ? Qt::AlignLeft : Qt::AlignRight, lines[line], ink);
     }
 }
 
