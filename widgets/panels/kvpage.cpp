@@ -145,7 +145,7 @@ QWidget* KvPage::Private::makeSecond()
         row->addWidget(widget);
     model = new KvLayersModel(page);
     table->setModel(model);
-    table->setWidths({5, 24, 10, 11, 10, 6}, KvLayersModel::SchemeText);
+    table->setWidths({5, 24, 8, 9, 9, 5}, KvLayersModel::SchemeText);
     table->setAccessibleName(tr("Cache of every layer"));
     stack = new QStackedWidget;
     for (QWidget* widget : std::initializer_list<QWidget*>{table, keyChannels, valueChannels, position})

@@ -144,11 +144,12 @@ void DistributionPlot::paintClipped(QPainter& painter) const
     }
     const QString text = share > 0 ? tr("%1 % clipped").arg(shortText(100 * share)) : tr("nothing clipped");
     const QFontMetricsF metrics(painter.font());
-    const double room = metrics.horizontalAdvance(text) + 12;
-    const double x = std::min(hi + 6, area.right() - room + 6);
-    const double y = std::min(area.top() + area.height() * 0.35 + 28, clearTop(hi, hi + room) - metrics.height() - 2);
-    drawLabel(painter, {x, std::max(area.top() + metrics.height(), y)}, Qt::AlignLeft, text,
-              theme::color(share > 0 ? Ink::Clipped : Ink::Muted));
+    const double width = metrics.horizontalAdvance(text);
+    const bool fits = hi + 12 + width < area.right(); // else on the other side of the handle
+    const double clear = fits ? clearTop(hi, hi + 12 + width) : clearTop(hi - 12 - width, hi);
+    const double y = std::min(area.top() + area.height() * 0.35 + 28, clear - metrics.height() - 2);
+    drawLabel(painter, {hi + (fits ? 12 : -12), std::max(area.top() + metrics.height(), y)},
+              fits ? Qt::AlignLeft : Qt::AlignRight, text, theme::color(share > 0 ? Ink::Clipped : Ink::Muted));
 }
 
 double DistributionPlot::clearTop(double left, double right) const
