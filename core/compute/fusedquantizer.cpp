@@ -311,6 +311,8 @@ void FusedQuantizer::runKernel(const Segment& s, simd::Source x, FusedScratch& s
 
 void FusedQuantizer::writeOutputs(const Segment& s, const FusedScratch& scratch, const FusedOutput& out) const
 {
+    if (!out.codes && !out.values && !out.scales && !out.zeros && !out.scaleCodes)
+        return;
     for (int64_t g = 0; g < s.groups; ++g) {
         const int64_t from = g * s.padded();
         const int64_t to = s.firstValue + g * s.size;
