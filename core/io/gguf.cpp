@@ -23,7 +23,7 @@ constexpr uint64_t kMinKeyBytes = 8 + 1 + 4 + 1;
 constexpr uint64_t kMinTensorBytes = 8 + 1 + 4 + 4 + 8;
 constexpr uint32_t kMaxDimensions = 4;
 
-std::string quoted(std::string_view text)
+std::string inQuotes(std::string_view text)
 {
     return "'" + printable(text) + "'";
 }
@@ -88,7 +88,7 @@ Status Parser::readCounts()
 {
     QL_TRY(const std::string magic, m_in.text(4, "the magic number"));
     if (magic != "GGUF")
-        return fail(ErrorCode::BadMagic, "this is not a GGUF file: it begins with " + quoted(magic));
+        return fail(ErrorCode::BadMagic, "this is not a GGUF file: it begins with " + inQuotes(magic));
     QL_CHECK(checkVersion());
     begin("header");
     QL_TRY(m_tensorCount, readCount("tensors", kMinTensorBytes, kMaxTensors));
@@ -149,7 +149,7 @@ Status Parser::readKey(uint64_t index)
         return fail(ErrorCode::BadKey, "the key is longer than " + std::to_string(kMaxKeyBytes) + " bytes");
     QL_CHECK(hold(length));
     QL_TRY(std::string key, m_in.text(length, m_item));
-    m_item = "key " + quoted(key);
+    m_item = "key " + inQuotes(key);
     if (!isUtf8(key))
         return fail(ErrorCode::InvalidUtf8, "the key is not UTF-8");
     if (!isOneLine(key))
@@ -245,7 +245,7 @@ Result<std::string> Parser::readName(uint64_t index)
     if (length == 0)
         return fail(ErrorCode::BadKey, "the name is empty");
     QL_TRY(std::string name, m_in.text(length, m_item));
-    m_item = "tensor " + quoted(name);
+    m_item = "tensor " + inQuotes(name);
     if (!isUtf8(name))
         return fail(ErrorCode::InvalidUtf8, "the name is not UTF-8");
     if (!isOneLine(name))
@@ -324,7 +324,7 @@ Status Parser::layOut()
     m_file.dataOffset = *start;
     uint64_t expected = 0;
     for (GgufTensor& tensor : m_file.tensors) {
-        m_item = "tensor " + quoted(tensor.name);
+        m_item = "tensor " + inQuotes(tensor.name);
         m_itemStart = *start + expected;
         if (tensor.offset != expected) {
             return fail(ErrorCode::BadTensorOffset, "the offset is " + std::to_string(tensor.offset) +
