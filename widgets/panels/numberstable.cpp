@@ -24,7 +24,7 @@ NumbersTable::NumbersTable(QWidget* parent) : QTableView(parent)
     setWordWrap(false);
     setFrameShape(QFrame::NoFrame);
     setFont(theme::numberFont());
-    setStyleSheet(QStringLiteral("QTableView { border: none; } QTableView::item { border: none; padding: 0 6px; }"));
+    setStyleSheet(QStringLiteral("QTableView { border: none; } QTableView::item { border: none; padding: 0 3px; }"));
     verticalHeader()->hide();
     horizontalHeader()->setHighlightSections(false);
     horizontalHeader()->setFont(theme::smallFont());
