@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // quantloupe-cli bench: the speed figures of this machine, each as a ratio to its read bandwidth.
-#include "app/backends.h"
 #include "app/cli/options.h"
 #include "app/resources.h"
 #include "core/calibration/calibrationbench.h"
@@ -50,10 +49,10 @@ int runBench(const QStringList& arguments, Context& context)
     if (std::find(kParts.begin(), kParts.end(), part) == kParts.end())
         return fail(context, Error{ErrorCode::InvalidArgument, "--part: there is no part " + part + " of the table", {}});
     Backends backends(context.program.toStdString(), kernelCacheFolder());
-    const auto device = backends.choose(options.text("device"));
+    const auto device = chooseDevice(backends, options, context);
     if (!device.ok())
         return fail(context, device.error());
-    Backend* openCl = device->backend->info().openCl ? device->backend.get() : nullptr;
+    Backend* openCl = (*device)->info().openCl ? device->get() : nullptr;
     const JobControl job = progressJob(context, "measuring");
     std::vector<BenchFigure> figures;
     const auto measure = [&]() -> Status {

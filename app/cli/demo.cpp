@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // quantloupe-cli demo: the whole job without a window - look at every layer, compare codes on one of them, decide a
 // policy from the measured errors, export - and everything that a person would look at left in a folder.
-#include "app/backends.h"
 #include "app/cli/options.h"
 #include "app/resources.h"
 #include "core/base/format.h"
@@ -193,15 +192,13 @@ int runDemo(const QStringList& arguments, Context& context)
     if (failure)
         return fail(context, {ErrorCode::CannotWrite, "cannot make the folder: " + failure.message(), folder});
     Backends backends(context.program.toStdString(), kernelCacheFolder());
-    const auto device = backends.choose(options.text("device"));
+    const auto device = chooseDevice(backends, options, context);
     if (!device.ok())
         return fail(context, device.error());
-    if (!device->note.empty())
-        context.err << "quantloupe-cli: note: " << device->note << '\n';
 
     context.out << (*model)->displayName() << ": " << formatCount((*model)->parameters()) << " parameters, "
                 << formatBytes((*model)->bytes()) << "; results in " << folder << '\n';
-    const Status done = run({context, *device->backend, *model, folder}, device->backend->info().name);
+    const Status done = run({context, **device, *model, folder}, (*device)->info().name);
     return done.ok() ? 0 : fail(context, done.error());
 }
 

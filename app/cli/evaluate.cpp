@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // quantloupe-cli evaluate: what a policy for weights, activations and the cache does to the model's predictions.
-#include "app/backends.h"
 #include "app/cli/evaluationtext.h"
 #include "app/cli/options.h"
 #include "app/cli/sequences.h"
@@ -110,12 +109,10 @@ int runEvaluate(const QStringList& arguments, Context& context)
     if (!request.ok())
         return fail(context, request.error());
     Backends backends(context.program.toStdString(), kernelCacheFolder());
-    const auto device = backends.choose(options.text("device"));
+    const auto device = chooseDevice(backends, options, context);
     if (!device.ok())
         return fail(context, device.error());
-    if (!device->note.empty())
-        context.err << "quantloupe-cli: note: " << device->note << '\n';
-    const auto found = findings(options, *request, backends, *device->backend, context);
+    const auto found = findings(options, *request, backends, **device, context);
     if (!found.ok())
         return fail(context, found.error());
     for (const std::string& note : found->evaluation->notes)

@@ -163,6 +163,14 @@ struct ProgressLine {
 
 } // namespace
 
+Result<std::shared_ptr<Backend>> chooseDevice(Backends& backends, const Options& options, Context& context)
+{
+    QL_TRY(const BackendChoice choice, backends.choose(options.text("device")));
+    if (!choice.note.empty())
+        context.err << "quantloupe-cli: note: " << choice.note << '\n';
+    return choice.backend;
+}
+
 JobControl progressJob(Context& context, std::string label, ProgressUnit unit)
 {
     JobControl job{context.stop, {}};

@@ -3,6 +3,7 @@
 // Options: what every verb does with its arguments, on top of QCommandLineParser.
 #pragma once
 
+#include "app/backends.h"
 #include "app/cli/commandline.h"
 #include "core/base/jobcontrol.h"
 #include "core/model/model.h"
@@ -49,6 +50,8 @@ Result<std::vector<int>> selectTensors(const Model& model, const std::string& pa
 Result<Policy> loadPolicy(const std::string& path, Context& context);
 /// The policy of --scheme or --policy (exactly one of them), as loadPolicy.
 Result<Policy> policyFrom(const Options& options, Context& context);
+/// The device of --device; on stderr, why it is another than the best or the wished one. Errors of Backends::choose.
+Result<std::shared_ptr<Backend>> chooseDevice(Backends& backends, const Options& options, Context& context);
 /// Bytes and tokens: progress has a rate. Work: only a share of the whole.
 enum class ProgressUnit { Bytes, Tokens, Work };
 /// Progress on stderr: "label  63 %  1.90 GB/s  4 s left", redrawn in place; nothing unless it is a terminal.

@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // quantloupe-cli plan: sizes, fallbacks and warnings of an export that is not written.
-#include "app/backends.h"
 #include "app/cli/exportoptions.h"
 #include "app/cli/options.h"
 #include "app/cli/table.h"
@@ -130,14 +129,14 @@ int runPlan(const QStringList& arguments, Context& context)
     if (!work.ok())
         return fail(context, work.error());
     Backends backends(context.program.toStdString(), kernelCacheFolder());
-    const auto device = backends.choose(options.text("device"));
+    const auto device = chooseDevice(backends, options, context);
     if (!device.ok())
         return fail(context, device.error());
-    const auto seconds = estimateExport(*device->backend, *work->model, work->decisions, work->plan, {context.stop, {}});
+    const auto seconds = estimateExport(**device, *work->model, work->decisions, work->plan, {context.stop, {}});
     if (!seconds.ok())
         return fail(context, seconds.error());
     const std::string target = options.text("out");
-    const Outlook outlook{target, freeBytesAt(target), *seconds, device->backend->info().name};
+    const Outlook outlook{target, freeBytesAt(target), *seconds, (*device)->info().name};
     options.has("json") ? printJson(work->plan, outlook, context.out) : printText(work->plan, outlook, context.out);
     return 0;
 }

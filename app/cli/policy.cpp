@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // quantloupe-cli policy: convert between recipe dialects, validate against a model, show what changes.
-#include "app/backends.h"
 #include "app/cli/options.h"
 #include "app/cli/table.h"
 #include "app/resources.h"
@@ -207,7 +206,7 @@ bool needsCalibration(const Decision& decision)
 Status measureChanges(PolicyDiff& diff, const Model& model, const Options& options, Context& context)
 {
     Backends backends(context.program.toStdString(), kernelCacheFolder());
-    QL_TRY(const auto device, backends.choose(options.text("device")));
+    QL_TRY(const auto device, chooseDevice(backends, options, context));
     std::map<std::string, ErrorMetrics> errors[2];
     for (const bool after : {false, true}) {
         std::vector<Decision> decisions(model.tensors().size());
@@ -219,7 +218,7 @@ Status measureChanges(PolicyDiff& diff, const Model& model, const Options& optio
             decisions[size_t(change.tensor)] = decision;
             tensors.push_back(change.tensor);
         }
-        QL_TRY(const auto reports, measureModel(*device.backend, model, decisions, tensors, {},
+        QL_TRY(const auto reports, measureModel(*device, model, decisions, tensors, {},
                                                 progressJob(context, after ? "measuring B" : "measuring A")));
         for (const TensorReport& report : reports)
             errors[after].emplace(report.tensor, report.metrics);

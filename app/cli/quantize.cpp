@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // quantloupe-cli quantize: error figures per tensor under a scheme or a policy, and the export when asked.
-#include "app/backends.h"
 #include "app/cli/exportoptions.h"
 #include "app/cli/options.h"
 #include "app/cli/table.h"
@@ -252,14 +251,12 @@ int runQuantize(const QStringList& arguments, Context& context)
     if (!work.ok())
         return fail(context, work.error());
     Backends backends(context.program.toStdString(), kernelCacheFolder());
-    const auto device = backends.choose(options.text("device"));
+    const auto device = chooseDevice(backends, options, context);
     if (!device.ok())
         return fail(context, device.error());
-    if (!device->note.empty())
-        context.err << "quantloupe-cli: note: " << device->note << '\n';
 
     const auto started = std::chrono::steady_clock::now();
-    const auto reports = carryOut(*work, *device->backend, *backends.threadPool(), context);
+    const auto reports = carryOut(*work, **device, *backends.threadPool(), context);
     if (!reports.ok())
         return fail(context, reports.error());
     if (options.has("csv")) {
@@ -267,7 +264,7 @@ int runQuantize(const QStringList& arguments, Context& context)
             return fail(context, written.error());
     }
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-    const std::string name = device->backend->info().name;
+    const std::string name = (*device)->info().name;
     if (work->exported && work->exported->options.merge && !options.has("json"))
         context.out << work->exported->path << ": put together\n";
     else if (options.has("json"))

@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // quantloupe-cli report: a model under a policy as one web page, JSON or CSV.
-#include "app/backends.h"
 #include "app/cli/options.h"
 #include "app/cli/sequences.h"
 #include "app/resources.h"
@@ -91,15 +90,13 @@ int runReport(const QStringList& arguments, Context& context)
     if (!request.ok())
         return fail(context, request.error());
     Backends backends(context.program.toStdString(), kernelCacheFolder());
-    const auto device = backends.choose(options.text("device"));
+    const auto device = chooseDevice(backends, options, context);
     if (!device.ok())
         return fail(context, device.error());
-    if (!device->note.empty())
-        context.err << "quantloupe-cli: note: " << device->note << '\n';
     ThreadPool& pool = *backends.threadPool();
-    if (const Status evaluated = evaluateFor(options, *device->backend, pool, context, *request); !evaluated.ok())
+    if (const Status evaluated = evaluateFor(options, **device, pool, context, *request); !evaluated.ok())
         return fail(context, evaluated.error());
-    const auto report = makeReport(*device->backend, *request, pool, progressJob(context, "measuring"));
+    const auto report = makeReport(**device, *request, pool, progressJob(context, "measuring"));
     if (!report.ok())
         return fail(context, report.error());
     const std::string text = reportText(*report, *format);
