@@ -145,10 +145,10 @@ void DistributionPlot::paintClipped(QPainter& painter) const
     const QString text = share > 0 ? tr("%1 % clipped").arg(shortText(100 * share)) : tr("nothing clipped");
     const QFontMetricsF metrics(painter.font());
     const double width = metrics.horizontalAdvance(text);
-    const bool fits = hi + 12 + width < area.right(); // else on the other side of the handle
-    const double clear = fits ? clearTop(hi, hi + 12 + width) : clearTop(hi - 12 - width, hi);
+    const bool fits = hi + 6 + width < area.right(); // else on the other side of the handle
+    const double clear = fits ? clearTop(hi, hi + 6 + width) : clearTop(hi - 12 - width, hi);
     const double y = std::min(area.top() + area.height() * 0.35 + 28, clear - metrics.height() - 2);
-    drawLabel(painter, {hi + (fits ? 12 : -12), std::max(area.top() + metrics.height(), y)},
+    drawLabel(painter, {hi + (fits ? 6 : -12), std::max(area.top() + metrics.height(), y)},
               fits ? Qt::AlignLeft : Qt::AlignRight, text, theme::color(share > 0 ? Ink::Clipped : Ink::Muted));
 }
 
