@@ -77,7 +77,8 @@ std::optional<uint64_t> freeBytesAt(const std::string& path)
 
 Status checkFreeSpace(const std::string& folder, uint64_t expectedBytes, const std::string& where)
 {
-    const auto available = freeBytesAt(folder);
+    std::error_code failure;
+    const auto available = fs::exists(folder, failure) ? freeBytesAt(folder) : std::nullopt; // else writing says it
     if (available && double(expectedBytes) * 1.05 > double(*available))
         return Error{ErrorCode::DiskFull,
                      std::to_string(expectedBytes) +

@@ -147,10 +147,10 @@ private Q_SLOTS:
             auto* format = sheet->findChild<QComboBox*>();
             format->setCurrentIndex(format->findData(int(ExportFormat::Gguf)));
             sheet->findChild<QLineEdit*>()->setText(driver.folder().filePath("weighed.gguf"));
+            const bool settled = driver.settle(); // planned by a job
             QString problem = QString::number(sheet->table()->fallbacks());
             for (const auto* button : sheet->findChildren<QPushButton*>())
                 problem += button->text() == "Write" ? button->toolTip() : QString();
-            const bool settled = driver.settle();
             delete sheet;
             return settled ? problem : QStringLiteral("not settled");
         };

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "app/mainwindow.h"
+#include "support/patience.h"
 #include "widgets/panels/layerspanel.h"
 #include "widgets/panels/weightspage.h"
 
@@ -31,7 +32,7 @@ public:
     const QTemporaryDir& folder() const { return m_folder; }
 
     /// Nothing queued, nothing running, for a moment.
-    bool settle(int timeoutMs = 30000)
+    bool settle(int timeoutMs = kPatienceMs)
     {
         return QTest::qWaitFor([this] {
             if (m_window.jobs()->pending() > 0)
@@ -44,7 +45,7 @@ public:
     bool open(const QString& path)
     {
         m_window.openPath(path);
-        return QTest::qWaitFor([this] { return m_window.session()->model() != nullptr; }, 10000) && settle();
+        return QTest::qWaitFor([this] { return m_window.session()->model() != nullptr; }, kPatienceMs) && settle();
     }
 
     bool select(const char* tensor)
