@@ -1,17 +1,20 @@
 // SPDX-FileCopyrightText: Quantloupe contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 // SchemeEditor by mouse and keys: edits, mixed selections, what is disabled and why, what does not fit.
+#include "support/patience.h"
 #include "widgets/models/schemeedit.h"
 #include "widgets/panels/copyline.h"
 #include "widgets/panels/formatcombo.h"
 #include "widgets/panels/schemeeditor.h"
 #include "widgets/panels/segmentedchoice.h"
-#include "tests/support/patience.h"
+#include "widgets/theme.h"
 
+#include <QApplication>
 #include <QClipboard>
 #include <QDoubleSpinBox>
 #include <QLabel>
 #include <QLineEdit>
+#include <QScrollArea>
 #include <QSignalSpy>
 #include <QSlider>
 #include <QTest>
@@ -176,6 +179,22 @@ private Q_SLOTS:
         QCOMPARE(edits.size(), 3);
         QCOMPARE(edits[2][0].value<Scheme>(), schemeOf("int5,clip=mse"));
         QCOMPARE(edits[2][2].toBool(), true);
+    }
+
+    void anotherThemeDoesNotWidenIt()
+    {
+        theme::apply(*qApp, ThemeMode::Light);
+        SchemeEditor editor;
+        editor.setSubjects({subject("model.layers.0.self_attn.o_proj.weight", "int4")});
+        editor.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&editor));
+        QWidget* body = editor.findChild<QScrollArea*>()->widget();
+        const int before = body->minimumSizeHint().width();
+        for (const ThemeMode mode : {ThemeMode::Dark, ThemeMode::Light}) {
+            theme::apply(*qApp, mode);
+            QTest::qWait(20);
+            QCOMPARE(body->minimumSizeHint().width(), before);
+        }
     }
 
     void granularityAndRangeByMouse()

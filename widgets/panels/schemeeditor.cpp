@@ -99,6 +99,8 @@ void SchemeEditor::Private::build()
     scope = new QComboBox(q);
     scope->setAccessibleName(tr("Applies to"));
     scope->setToolTip(tr("What the next change applies to."));
+    scope->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon); // long roles do not widen the panel
+    scope->setMinimumContentsLength(10);
     form = new SchemeForm(q);
     message = small(tr("Why the scheme does not fit"));
     message->setContentsMargins(6, 4, 6, 4);
