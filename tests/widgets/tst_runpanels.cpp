@@ -6,7 +6,9 @@
 #include "widgets/panels/evaluationfigures.h"
 #include "widgets/panels/sequenceform.h"
 #include "widgets/plots/barsplot.h"
+#include "widgets/theme.h"
 
+#include <QApplication>
 #include <QCheckBox>
 #include <QLabel>
 #include <QLineEdit>
@@ -178,6 +180,25 @@ private Q_SLOTS:
         QVERIFY(shows(page, "heldout.txt"));
         page.setStale(true, false);
         QVERIFY(shows(page, "earlier policy"));
+    }
+
+    void figuresFollowTheTheme()
+    {
+        theme::apply(*qApp, ThemeMode::Dark);
+        EvaluatePage page;
+        page.setModel(true, {});
+        page.show(); // without figures, which are muted
+        QVERIFY(QTest::qWaitForWindowExposed(&page));
+        page.setEvaluation(sampleEvaluation());
+        for (const ThemeMode mode : {ThemeMode::Light, ThemeMode::Dark}) {
+            theme::apply(*qApp, mode);
+            QTest::qWait(20);
+            for (const QLabel* label : page.findChildren<QLabel*>()) {
+                if (label->accessibleName() == QLatin1String(evaluationFigures().front().name))
+                    QCOMPARE(label->palette().color(QPalette::WindowText), QApplication::palette().color(QPalette::WindowText));
+            }
+        }
+        QVERIFY(!evaluationFigures().empty());
     }
 
     void barsSelectTheirTensorAndTheSelfCheckIsShown()

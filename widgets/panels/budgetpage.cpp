@@ -17,6 +17,7 @@
 
 #include <QCheckBox>
 #include <QComboBox>
+#include <QEvent>
 #include <QHBoxLayout>
 #include <QHeaderView>
 #include <QLabel>
@@ -461,6 +462,13 @@ void BudgetPage::resizeEvent(QResizeEvent* event)
 bool BudgetPage::share() const
 {
     return d->share->isChecked();
+}
+
+void BudgetPage::changeEvent(QEvent* event)
+{
+    if (event->type() == QEvent::PaletteChange)
+        d->showState();
+    QWidget::changeEvent(event);
 }
 
 } // namespace ql

@@ -59,6 +59,7 @@ Q_SIGNALS:
     void failed(const ql::Error& error);
 
 protected:
+    void changeEvent(QEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
 
 private:

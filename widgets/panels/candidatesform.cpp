@@ -9,6 +9,7 @@
 #include "widgets/theme.h"
 
 #include <QCheckBox>
+#include <QEvent>
 #include <QGridLayout>
 #include <QHeaderView>
 #include <QLabel>
@@ -252,6 +253,13 @@ void CandidatesForm::setFormatChecked(Format format, bool checked)
 void CandidatesForm::setOwnSchemes(const QString& text)
 {
     d->own->setText(text);
+}
+
+void CandidatesForm::changeEvent(QEvent* event)
+{
+    if (event->type() == QEvent::PaletteChange)
+        d->showState();
+    QWidget::changeEvent(event);
 }
 
 } // namespace ql

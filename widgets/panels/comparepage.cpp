@@ -4,6 +4,7 @@
 
 #include "widgets/models/numbertext.h"
 #include "widgets/panels/comparefigures.h"
+#include "widgets/panels/elidedlabel.h"
 #include "widgets/panels/numberstable.h"
 #include "widgets/panels/plotbar.h"
 #include "widgets/panels/segmentedchoice.h"
@@ -68,7 +69,7 @@ struct ComparePage::Private {
     QToolButton* log;
     OverlayPlot* plot;
     SegmentedChoice* which;
-    QLabel* summary;
+    ElidedLabel* summary;
     QPushButton* apply;
     QStackedWidget* tables;
     CompareFigures* figures;
@@ -122,7 +123,7 @@ QLayout* ComparePage::Private::buildTableBar()
     which->setCurrent(0);
     which->setOptionToolTip(0, tr("Figures of the selected tensor under A and under B"));
     which->setOptionToolTip(1, tr("Every tensor that A and B keep differently"));
-    summary = new QLabel;
+    summary = new ElidedLabel(Qt::ElideRight);
     summary->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     apply = new QPushButton;
     apply->setVisible(false);
@@ -294,7 +295,6 @@ void ComparePage::Private::showSummary()
             text += QStringLiteral("; ") + note;
     }
     summary->setText(text);
-    summary->setToolTip(text);
 }
 
 QList<int> ComparePage::Private::chosen() const

@@ -12,6 +12,7 @@
 #include "widgets/theme.h"
 
 #include <QCoreApplication>
+#include <QEvent>
 #include <QGridLayout>
 #include <QLabel>
 #include <QMenu>
@@ -379,6 +380,13 @@ SequenceSettings EvaluatePage::sequences() const
 void EvaluatePage::showAttribution()
 {
     d->showPlot(LayersPlot);
+}
+
+void EvaluatePage::changeEvent(QEvent* event)
+{
+    if (event->type() == QEvent::PaletteChange && d->state)
+        d->showFigures();
+    QWidget::changeEvent(event);
 }
 
 } // namespace ql

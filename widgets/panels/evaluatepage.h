@@ -37,6 +37,9 @@ Q_SIGNALS:
     void cancelRequested();
     void tensorPicked(int tensor);
 
+protected:
+    void changeEvent(QEvent* event) override;
+
 private:
     struct Private;
     std::unique_ptr<Private> d;

@@ -17,6 +17,7 @@
 #include <QPlainTextEdit>
 #include <QSplitter>
 #include <QStackedWidget>
+#include <QStyle>
 #include <QTableView>
 #include <QToolButton>
 #include <QVBoxLayout>
@@ -156,7 +157,8 @@ QWidget* MapPage::Private::makeBytes()
     fixed.setPointSizeF(theme::smallFont().pointSizeF());
     bytes->setFont(fixed);
     const int line = QFontMetrics(fixed).horizontalAdvance(hexDump(std::vector<std::byte>(kBytesPerLine)));
-    bytes->setMinimumWidth(line + 2 * int(bytes->document()->documentMargin()) + 2);
+    bytes->setMinimumWidth(line + 2 * int(bytes->document()->documentMargin()) + 2 +
+                           bytes->style()->pixelMetric(QStyle::PM_ScrollBarExtent)); // superblocks are longer than the view
     bytes->setAccessibleName(tr("Packed bytes of the picked group"));
     bytes->setTabChangesFocus(true);
     auto* packed = new QWidget;
