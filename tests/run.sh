@@ -13,11 +13,11 @@ for wanted in "$@"; do
     case $wanted in
     *:*)
         build_preset "$preset" --target "${wanted#*:}"
-        ctest --preset "$preset" -L "${wanted#*:}"
+        ctest --preset "$preset" --parallel "$(nproc)" -L "${wanted#*:}"
         ;;
     *)
         build_preset "$preset"
-        ctest --preset "$preset"
+        ctest --preset "$preset" --parallel "$(nproc)"
         ;;
     esac
 done
